@@ -1,0 +1,83 @@
+/** The Express application: everything a request passes, in order, on one screen. */
+
+import express, { type Express, type Request, type RequestHandler } from 'express';
+import helmet from 'helmet';
+import type { Authenticator } from './auth/authenticate.ts';
+import { TaxiiError } from './errors.ts';
+import { createErrorHandler } from './http/error-handler.ts';
+import { logRequests } from './http/request-log.ts';
+import type { TaxiiResponse } from './http/send.ts';
+import { createTaxiiRouter, type TaxiiDeps } from './http/taxii-routes.ts';
+import type { Log } from './log.ts';
+
+export interface AppDeps {
+  readonly taxii: TaxiiDeps;
+  readonly authenticator: Authenticator;
+  readonly log: Log;
+  readonly trustedProxy: readonly string[];
+  /** Whether clients reach the server by HTTPS. */
+  readonly isHttps: boolean;
+}
+
+// RFC 9112 §3.2. Node would refuse it too, in a form of its own.
+const requireHost: RequestHandler = (request, _response, next) => {
+  if (request.httpVersion === '1.1' && request.headers.host === undefined) {
+    throw new TaxiiError('malformed-request', 'The Host header is missing.');
+  }
+  next();
+};
+
+// Clients are known that double a slash where they join URLs; a redirect would turn their POST into a GET.
+const collapseSlashes: RequestHandler = (request, _response, next) => {
+  const end = request.url.indexOf('?');
+  const path = end < 0 ? request.url : request.url.slice(0, end);
+  if (path.startsWith('/') && path.includes('//')) {
+    request.url = path.replace(/\/{2,}/g, '/') + (end < 0 ? '' : request.url.slice(end));
+  }
+  next();
+};
+
+// For an API that shows nothing in a browser. HSTS speaks for this host alone: others of the domain are not ours.
+function secureHeaders(isHttps: boolean): RequestHandler {
+  return helmet({
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+    },
+    strictTransportSecurity: isHttps && { includeSubDomains: false },
+  });
+}
+
+function identify(authenticator: Authenticator): RequestHandler {
+  return async (request, response, next) => {
+    const { authorization } = request.headers;
+    const headers = authorization === undefined ? {} : { authorization };
+    (response as TaxiiResponse).locals.caller = await authenticator.authenticate(headers);
+    next();
+  };
+}
+
+// Answers depend on who asks and change with every publication.
+const forbidCaching: RequestHandler = (_request, response, next) => {
+  response.setHeader('Cache-Control', 'no-store');
+  next();
+};
+
+const refuseUnknownPath = (request: Request, response: TaxiiResponse): void => {
+  if (response.locals.caller?.kind !== 'user') throw new TaxiiError('login-required', 'Log in to see what is here.');
+  const path = JSON.stringify(request.path.slice(0, 200));
+  throw new TaxiiError('not-found', `There is nothing at ${path}. Discovery is at /taxii2/.`);
+};
+
+export function createApp({ taxii, authenticator, log, trustedProxy, isHttps }: AppDeps): Express {
+  const app = express();
+  app.disable('x-powered-by').disable('etag').set('query parser', false);
+  app.set('trust proxy', trustedProxy.length === 0 ? false : [...trustedProxy]);
+  app.use(logRequests(log));
+  app.use(requireHost, collapseSlashes, secureHeaders(isHttps), forbidCaching);
+  app.use(identify(authenticator));
+  app.use(createTaxiiRouter(taxii));
+  app.use(refuseUnknownPath as RequestHandler);
+  app.use(createErrorHandler(log));
+  return app;
+}

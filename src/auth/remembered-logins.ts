@@ -1,0 +1,47 @@
+/**
+ * Remembers for a minute that a Basic header was verified, since argon2 is slow on purpose. It remembers no rights:
+ * whether the user still stands is asked at every request.
+ */
+
+import { createHmac, randomBytes } from 'node:crypto';
+
+export interface Login {
+  readonly user: string;
+  /** The credential of the user when the password was verified; another one now means another password. */
+  readonly credential: string;
+}
+
+export interface RememberedLogins {
+  find(authorization: string): Login | undefined;
+  add(authorization: string, login: Login): void;
+}
+
+// Milliseconds.
+const lifetime = 60_000;
+const maxLogins = 10_000;
+
+export function createRememberedLogins(now: () => number): RememberedLogins {
+  // Neither a dump of the memory nor a timing of the lookup gives passwords away without this key.
+  const key = randomBytes(32);
+  const nameOf = (authorization: string) => createHmac('sha256', key).update(authorization).digest('base64');
+  // The order of a Map is that of insertion, so the first entry is the one not used for longest.
+  const logins = new Map<string, Login & { readonly until: number }>();
+  return {
+    find(authorization) {
+      const name = nameOf(authorization);
+      const login = logins.get(name);
+      if (login === undefined) return undefined;
+      logins.delete(name);
+      if (login.until <= now()) return undefined;
+      logins.set(name, login);
+      return login;
+    },
+    add(authorization, login) {
+      const name = nameOf(authorization);
+      logins.delete(name);
+      const [oldest] = logins.keys();
+      if (logins.size >= maxLogins && oldest !== undefined) logins.delete(oldest);
+      logins.set(name, { ...login, until: now() + lifetime });
+    },
+  };
+}

@@ -1,0 +1,166 @@
+/** `huiju export`: a collection as a bundle or as NDJSON, read page by page. */
+
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
+import { rename, rm } from 'node:fs/promises';
+import type { Writable } from 'node:stream';
+import { finished } from 'node:stream/promises';
+import { type Command, Option } from 'commander';
+import { loadConfig } from '../config.ts';
+import { OperatorError, TaxiiError } from '../errors.ts';
+import { createScanner } from '../stix/scan.ts';
+import { openStore } from '../store/open-store.ts';
+import type { Store } from '../store/store.ts';
+import { loadApiRoots } from '../taxii/api-roots.ts';
+import { type PageLimits, planPage } from '../taxii/page.ts';
+import { type Filters, parseFilters } from '../taxii/query.ts';
+import { findCollection } from './find-collection.ts';
+import { reasonOf } from './input.ts';
+import { startProgress } from './progress.ts';
+
+interface ExportOptions {
+  readonly collection: string;
+  readonly addedAfter?: string;
+  readonly match: readonly string[];
+  readonly format?: 'bundle' | 'ndjson';
+  readonly out?: string;
+}
+
+const matchKeys = ['id', 'type', 'version', 'spec_version'];
+
+function parseOptions({ addedAfter, match }: ExportOptions): Filters {
+  const params = new URLSearchParams();
+  if (addedAfter !== undefined) params.append('added_after', addedAfter);
+  for (const pair of match) {
+    const [, key = '', value = ''] = /^([a-z_]+)=(.*)$/s.exec(pair) ?? [];
+    if (!matchKeys.includes(key)) {
+      throw new OperatorError(`--match ${pair}: expected KEY=VALUE with one of the keys ${matchKeys.join(', ')}`);
+    }
+    params.append(`match[${key}]`, value);
+  }
+  try {
+    return parseFilters(params, ['added_after', 'match[id]', 'match[type]', 'match[version]', 'match[spec_version]']);
+  } catch (error) {
+    throw error instanceof TaxiiError ? new OperatorError(error.message) : error;
+  }
+}
+
+/** The pages of the collection, each the texts of its objects joined by commas. */
+async function* readPages(
+  store: Store,
+  collection: string,
+  filters: Filters,
+  limits: PageLimits,
+): AsyncGenerator<{ readonly texts: Buffer; readonly count: number }> {
+  let { query } = planPage(filters, collection, limits);
+  while (query !== undefined) {
+    const page = await store.findObjects(collection, query, { limit: limits.size, maxBytes: limits.bytes });
+    if (page.count > 0) yield page;
+    query = page.more && page.last !== undefined ? { ...query, addedAfter: page.last } : undefined;
+  }
+}
+
+/** Waits when the reader is slower than we are, so that memory stays bounded. */
+async function write(out: Writable, part: string | Buffer): Promise<void> {
+  if (!out.write(part)) await once(out, 'drain');
+}
+
+function linesOf(texts: Buffer): Buffer {
+  const lines: Buffer[] = [];
+  const scanner = createScanner({
+    maxObjectLength: texts.length + 1,
+    onObject: ({ text }) => lines.push(Buffer.from(text), Buffer.from('\n')),
+  });
+  scanner.push(Buffer.from('{"objects":['));
+  scanner.push(texts);
+  scanner.push(Buffer.from(']}'));
+  scanner.end();
+  return Buffer.concat(lines);
+}
+
+async function writeObjects(
+  out: Writable,
+  format: 'bundle' | 'ndjson',
+  pages: AsyncIterable<{ readonly texts: Buffer; readonly count: number }>,
+  onCount: (count: number) => void,
+): Promise<number> {
+  let total = 0;
+  if (format === 'bundle') await write(out, `{"type":"bundle","id":"bundle--${randomUUID()}"`);
+  for await (const { texts, count } of pages) {
+    if (format === 'ndjson') await write(out, linesOf(texts));
+    else {
+      // An empty list would be illegal, so the member comes with its first object.
+      await write(out, total === 0 ? ',"objects":[\n' : ',\n');
+      await write(out, texts);
+    }
+    total += count;
+    onCount(total);
+  }
+  if (format === 'bundle') await write(out, total === 0 ? '}\n' : '\n]}\n');
+  return total;
+}
+
+/** Standard output, or a file that gets its name only when it is complete. */
+async function withOutput(path: string | undefined, use: (out: Writable) => Promise<void>): Promise<void> {
+  if (path === undefined || path === '-') {
+    await use(process.stdout);
+    return;
+  }
+  const partial = `${path}.partial`;
+  const out = createWriteStream(partial);
+  try {
+    await once(out, 'open');
+    await use(out);
+    out.end();
+    await finished(out);
+    await rename(partial, path);
+  } catch (error) {
+    out.destroy();
+    await rm(partial, { force: true });
+    if (error instanceof Error && 'syscall' in error) {
+      throw new OperatorError(`cannot write ${path}: ${reasonOf(error)}`);
+    }
+    throw error;
+  }
+}
+
+async function exportCollection(options: ExportOptions): Promise<void> {
+  const config = loadConfig();
+  const filters = parseOptions(options);
+  const { collection } = findCollection(loadApiRoots(config.collections), options.collection);
+  const isLines = /\.(?:ndjson|jsonl)$/i.test(options.out ?? '');
+  const format = options.format ?? (isLines ? 'ndjson' : 'bundle');
+  const store = await openStore(config.store);
+  const progress = startProgress('export', undefined);
+  try {
+    await withOutput(options.out, async (out) => {
+      const pages = readPages(store, collection.id, filters, config.page);
+      const total = await writeObjects(out, format, pages, (count) => progress.update(0, `${count} objects`));
+      progress.stop();
+      if (options.out !== undefined && options.out !== '-') {
+        process.stdout.write(`${options.out}: ${total} objects\n`);
+      }
+    });
+  } finally {
+    progress.stop();
+    await store.close();
+  }
+}
+
+export function registerExport(program: Command): void {
+  program
+    .command('export')
+    .description('write a collection as a bundle or as NDJSON')
+    .requiredOption('--collection <[root/]id-or-alias>', 'what to export')
+    .option('--added-after <time>', 'only what was added later, an RFC 3339 time')
+    .option(
+      '--match <key=value>',
+      'only what matches: id, type, version, spec_version as in TAXII; version=all for every version',
+      (value: string, all: readonly string[]) => [...all, value],
+      [] as readonly string[],
+    )
+    .addOption(new Option('--format <format>', 'default: by the ending of FILE').choices(['bundle', 'ndjson']))
+    .option('--out <file>', 'default: standard output')
+    .action(exportCollection);
+}

@@ -1,0 +1,24 @@
+/** Rows as text with aligned columns; the first row is the heading. */
+export function formatTable(rows: readonly (readonly string[])[]): string {
+  const widths: number[] = [];
+  for (const row of rows) {
+    for (const [column, cell] of row.entries()) widths[column] = Math.max(widths[column] ?? 0, cell.length);
+  }
+  const lines = rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  '));
+  return lines.map((line) => line.trimEnd()).join('\n');
+}
+
+/** Writes a line to standard output. */
+export function printLine(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+/** Writes a list: as JSON for programs, else its rows as a table. */
+export function printList(
+  items: readonly object[],
+  asJson: boolean,
+  heading: readonly string[],
+  rows: readonly (readonly string[])[],
+): void {
+  printLine(asJson ? JSON.stringify(items, null, 2) : formatTable([heading, ...rows]));
+}

@@ -1,0 +1,69 @@
+import { type Command, InvalidArgumentError } from 'commander';
+import { createToken, listTokens, revokeToken } from '../hub/tokens.ts';
+import { findMicros } from '../stix/timestamp.ts';
+import type { Micros } from '../store/store.ts';
+import { printLine, printList } from './output.ts';
+import { withStore } from './with-store.ts';
+
+const unitMicros = new Map([
+  ['m', 60_000_000],
+  ['h', 3_600_000_000],
+  ['d', 86_400_000_000],
+]);
+// Beyond it, times have five digits for the year.
+const endOfTime = findMicros('9999-12-31T23:59:59Z') ?? 0;
+
+function now(): Micros {
+  return Date.now() * 1000;
+}
+
+function findExpiry(text: string): Micros | undefined {
+  const [, amount, unit = ''] = /^(\d{1,6})([mhd])$/.exec(text) ?? [];
+  if (amount !== undefined) return now() + Number(amount) * (unitMicros.get(unit) ?? 0);
+  return findMicros(/^\d{4}-\d{2}-\d{2}$/.test(text) ? `${text}T00:00:00Z` : text);
+}
+
+function parseExpiry(text: string): Micros {
+  const expiry = findExpiry(text);
+  if (expiry === undefined || expiry > endOfTime) {
+    throw new InvalidArgumentError('Give a time span such as 30d, 12h or 45m, or a date such as 2031-01-31.');
+  }
+  if (expiry <= now()) throw new InvalidArgumentError('That time is over already.');
+  return expiry;
+}
+
+async function printNewToken(user: string, options: { expires?: Micros }): Promise<void> {
+  printLine(await withStore((store) => createToken(store, user, now(), options.expires)));
+}
+
+async function printTokens(options: { user?: string; json?: true }): Promise<void> {
+  const tokens = await withStore((store) => listTokens(store, options.user));
+  const rows = tokens.map(({ id, user, created_at, expires_at }) => [id, user, created_at, expires_at ?? 'never']);
+  printList(tokens, options.json === true, ['ID', 'USER', 'CREATED', 'EXPIRES'], rows);
+}
+
+async function revoke(id: string): Promise<void> {
+  await withStore((store) => revokeToken(store, id));
+  printLine(`Token ${id} is revoked.`);
+}
+
+export function registerToken(program: Command): void {
+  const token = program.command('token').description('manage tokens, with which programs log in');
+  token
+    .command('create')
+    .description('create a token and print it; it cannot be shown again')
+    .argument('<user>', 'name of the user as whom it logs in')
+    .option('--expires <when>', 'when it ends: 30d, 12h, 45m, or a date; without, never', parseExpiry)
+    .action(printNewToken);
+  token
+    .command('list')
+    .description('list the tokens by their ids')
+    .option('--user <name>', 'only those of this user')
+    .option('--json', 'as JSON')
+    .action(printTokens);
+  token
+    .command('revoke')
+    .description('make a token useless at once')
+    .argument('<id>', 'its id, from `huiju token list`')
+    .action(revoke);
+}

@@ -1,0 +1,110 @@
+import { type Command, InvalidArgumentError } from 'commander';
+import { isName, isRole, nameRule, roleRule } from '../hub/names.ts';
+import { changeRoles, createUser, listUsers, setDisabled, setPassword } from '../hub/users.ts';
+import { printLine, printList } from './output.ts';
+import { readPassword } from './password-input.ts';
+import { withStore } from './with-store.ts';
+
+function parseName(text: string): string {
+  if (!isName(text)) throw new InvalidArgumentError(`${nameRule[0]?.toUpperCase()}${nameRule.slice(1)}.`);
+  return text;
+}
+
+function collectRole(text: string, roles: readonly string[] = []): string[] {
+  if (!isRole(text)) throw new InvalidArgumentError(`${roleRule[0]?.toUpperCase()}${roleRule.slice(1)}.`);
+  return [...roles, text];
+}
+
+function describeRoles(roles: readonly string[]): string {
+  return roles.length === 0 ? 'no role' : `the role${roles.length === 1 ? '' : 's'} ${roles.join(', ')}`;
+}
+
+async function addUser(name: string, options: { role?: string[]; passwordStdin?: true }): Promise<void> {
+  const password = await readPassword(options.passwordStdin === true);
+  const roles = options.role ?? [];
+  await withStore((store) => createUser(store, name, password, roles));
+  printLine(`User ${name} added, with ${describeRoles(roles)}.`);
+}
+
+async function printUsers(options: { json?: true }): Promise<void> {
+  const users = await withStore((store) => listUsers(store));
+  // Neither the hash nor the credential is anybody's business.
+  const shown = users.map(({ name, roles, disabled, created_at }) => ({ name, roles, disabled, created_at }));
+  const rows = shown.map(({ name, roles, disabled, created_at }) => [
+    name,
+    roles.join(','),
+    disabled ? 'disabled' : 'enabled',
+    created_at,
+  ]);
+  printList(shown, options.json === true, ['NAME', 'ROLES', 'STATE', 'CREATED'], rows);
+}
+
+interface RoleOptions {
+  readonly add?: string[];
+  readonly remove?: string[];
+}
+
+async function changeUserRoles(
+  name: string,
+  roles: readonly string[],
+  { add, remove }: RoleOptions,
+  command: Command,
+): Promise<void> {
+  const isChange = add !== undefined || remove !== undefined;
+  if (isChange === roles.length > 0) {
+    command.error('error: name either all the roles that the user is to have, or changes with --add and --remove');
+  }
+  const choose = (present: readonly string[]) =>
+    isChange ? [...present, ...(add ?? [])].filter((role) => !remove?.includes(role)) : roles;
+  const chosen = await withStore((store) => changeRoles(store, name, choose));
+  printLine(`User ${name} has ${describeRoles(chosen)}.`);
+}
+
+async function changePassword(name: string, options: { passwordStdin?: true }): Promise<void> {
+  const password = await readPassword(options.passwordStdin === true);
+  await withStore((store) => setPassword(store, name, password));
+  printLine(`User ${name} has a new password.`);
+}
+
+async function changeState(name: string, disabled: boolean): Promise<void> {
+  await withStore((store) => setDisabled(store, name, disabled));
+  printLine(`User ${name} is ${disabled ? 'disabled' : 'enabled'}.`);
+}
+
+const passwordStdin = ['--password-stdin', 'take the password from the first line of standard input'] as const;
+
+export function registerUser(program: Command): void {
+  const user = program.command('user').description('manage who may log in');
+  user
+    .command('add')
+    .description('add a user')
+    .argument('<name>', 'name of the user', parseName)
+    .option('--role <role>', 'give this role; may be repeated', collectRole)
+    .option(...passwordStdin)
+    .action(addUser);
+  user.command('list').description('list the users').option('--json', 'as JSON').action(printUsers);
+  user
+    .command('role')
+    .description('set or change the roles of a user')
+    .argument('<name>', 'name of the user')
+    .argument('[roles...]', 'all the roles the user is to have', collectRole, [])
+    .option('--add <role>', 'add this role; may be repeated', collectRole)
+    .option('--remove <role>', 'take this role away; may be repeated', collectRole)
+    .action(changeUserRoles);
+  user
+    .command('disable')
+    .description('keep a user from logging in, with password and tokens')
+    .argument('<name>', 'name of the user')
+    .action((name: string) => changeState(name, true));
+  user
+    .command('enable')
+    .description('let a disabled user log in again')
+    .argument('<name>', 'name of the user')
+    .action((name: string) => changeState(name, false));
+  user
+    .command('passwd')
+    .description('change the password of a user')
+    .argument('<name>', 'name of the user')
+    .option(...passwordStdin)
+    .action(changePassword);
+}

@@ -1,0 +1,59 @@
+/**
+ * Every error Huiju answers with, by its `error_code` (TAXII 2.1 §3.6.1). The README lists the same codes; a test
+ * compares the two.
+ */
+export const errorCodes = {
+  'malformed-request': { status: 400, title: 'Malformed request' },
+  'malformed-parameter': { status: 400, title: 'Malformed query parameter' },
+  'malformed-json': { status: 400, title: 'The body is not JSON' },
+  'login-required': { status: 401, title: 'Authentication required' },
+  'not-permitted': { status: 403, title: 'Not permitted' },
+  'not-found': { status: 404, title: 'Not found' },
+  'method-not-allowed': { status: 405, title: 'Method not allowed' },
+  'not-acceptable': { status: 406, title: 'Not acceptable' },
+  'request-timeout': { status: 408, title: 'Request timeout' },
+  'content-too-large': { status: 413, title: 'Content too large' },
+  'unsupported-media-type': { status: 415, title: 'Unsupported media type' },
+  'invalid-envelope': { status: 422, title: 'Not an envelope' },
+  'too-many-logins': { status: 429, title: 'Too many logins at once' },
+  'headers-too-large': { status: 431, title: 'Header fields too large' },
+  'internal-error': { status: 500, title: 'Internal error' },
+  unavailable: { status: 503, title: 'Temporarily unavailable' },
+} as const;
+
+export type ErrorCode = keyof typeof errorCodes;
+
+/**
+ * An answer other than success, in the words of the TAXII error message. Operations throw it; `http/error-handler.ts`
+ * alone turns it into a response. `description` names what was wrong, where, and what would work.
+ */
+export class TaxiiError extends Error {
+  readonly code: ErrorCode;
+  readonly status: number;
+  readonly title: string;
+  /** Response headers that belong to this answer, `Allow` for example. */
+  readonly headers: Readonly<Record<string, string | string[]>>;
+
+  constructor(code: ErrorCode, description: string, headers: Readonly<Record<string, string | string[]>> = {}) {
+    super(description);
+    this.name = 'TaxiiError';
+    this.code = code;
+    this.status = errorCodes[code].status;
+    this.title = errorCodes[code].title;
+    this.headers = headers;
+  }
+}
+
+/** A mistake of the operator (configuration, command line, files). Shown as it is, without a stack. */
+export class OperatorError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'OperatorError';
+  }
+}
+
+/** The text of an OperatorError about any number of mistakes: one on its line, several below each other. */
+export function listMistakes(mistakes: readonly string[]): string {
+  if (mistakes.length === 1) return mistakes.join();
+  return [`${mistakes.length} mistakes:`, ...mistakes].join('\n  ');
+}

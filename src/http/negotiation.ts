@@ -1,0 +1,106 @@
+/** Media types of requests (TAXII 2.1 §3.1, RFC 9110 §8.3 and §12.5.1). */
+
+import { TaxiiError } from '../errors.ts';
+import { taxiiMediaType } from '../taxii/resources.ts';
+
+interface MediaRange {
+  /** Lower case, such as `application/taxii+json` or `*` for any. */
+  readonly type: string;
+  /** Names in lower case. */
+  readonly parameters: ReadonlyMap<string, string>;
+}
+
+/** Splits at a separator outside of quoted strings. */
+function splitOutsideQuotes(text: string, separator: string): string[] {
+  const parts: string[] = [];
+  let from = 0;
+  let quoted = false;
+  for (let index = 0; index < text.length; index += 1) {
+    const character = text[index];
+    if (character === '\\' && quoted) index += 1;
+    else if (character === '"') quoted = !quoted;
+    else if (character === separator && !quoted) {
+      parts.push(text.slice(from, index));
+      from = index + 1;
+    }
+  }
+  return [...parts, text.slice(from)];
+}
+
+function unquote(text: string): string {
+  return text.startsWith('"') ? text.replace(/^"|"$/g, '').replace(/\\(.)/g, '$1') : text;
+}
+
+function parseMediaRange(text: string): MediaRange {
+  const [type = '', ...rest] = splitOutsideQuotes(text, ';');
+  const parameters = new Map<string, string>();
+  for (const parameter of rest) {
+    const equals = parameter.indexOf('=');
+    if (equals < 0) continue;
+    const name = parameter.slice(0, equals).trim().toLowerCase();
+    if (!parameters.has(name)) parameters.set(name, unquote(parameter.slice(equals + 1).trim()));
+  }
+  return { type: type.trim().toLowerCase(), parameters };
+}
+
+function qualityOf({ parameters }: MediaRange): number {
+  const quality = Number(parameters.get('q') ?? '1');
+  return Number.isFinite(quality) ? quality : 1;
+}
+
+/** A media type of TAXII or STIX, of any version; those of 2.0 have `vnd.oasis.` in their name. */
+function isOfFamily({ type }: MediaRange): boolean {
+  return /^application\/(?:vnd\.oasis\.)?(?:taxii|stix)\+json$/.test(type);
+}
+
+function isVersion21({ type, parameters }: MediaRange): boolean {
+  const version = parameters.get('version');
+  return !type.includes('vnd.oasis.') && (version === undefined || version === '2.1');
+}
+
+/** How closely a range names what we send, from 0; undefined when it names something else. */
+function closeness(range: MediaRange): number | undefined {
+  if (range.type === '*/*') return 0;
+  if (range.type === 'application/*') return 1;
+  if (range.type !== 'application/taxii+json' || !isVersion21(range)) return undefined;
+  return range.parameters.has('version') ? 3 : 2;
+}
+
+function isAcceptable(accept: string): boolean {
+  const ranges = splitOutsideQuotes(accept, ',')
+    .filter((part) => part.trim() !== '')
+    .map(parseMediaRange);
+  if (ranges.length === 0) return true;
+  // RFC 9110 §12.5.1: the most specific range that matches decides.
+  let best: { readonly close: number; readonly quality: number } | undefined;
+  for (const range of ranges) {
+    const close = closeness(range);
+    if (close !== undefined && (best === undefined || close > best.close)) best = { close, quality: qualityOf(range) };
+  }
+  if (best !== undefined) return best.quality > 0;
+  // Clients exist that name another type and understand ours; but one that names other versions of TAXII wants to
+  // learn that they are not spoken here.
+  const wanted = ranges.filter((range) => qualityOf(range) > 0);
+  if (wanted.some((range) => !isOfFamily(range) || isVersion21(range))) return true;
+  return !ranges.some(isOfFamily);
+}
+
+/** Throws 406 when the client will not take what we send. */
+export function requireAcceptable(accept: string | undefined): void {
+  if (accept === undefined || isAcceptable(accept)) return;
+  const given = JSON.stringify(accept.slice(0, 200));
+  throw new TaxiiError('not-acceptable', `Accept: ${given} excludes what this server speaks: ${taxiiMediaType}.`);
+}
+
+/** Throws 415 unless the body is declared as TAXII 2.1 or STIX 2.1 in UTF-8. */
+export function requireStixContent(contentType: string | undefined): void {
+  const works = `Send Content-Type: ${taxiiMediaType}`;
+  if (contentType === undefined || contentType.trim() === '') {
+    throw new TaxiiError('unsupported-media-type', `Content-Type is missing. ${works}.`);
+  }
+  const range = parseMediaRange(contentType);
+  const charset = range.parameters.get('charset')?.toLowerCase() ?? 'utf-8';
+  if (isOfFamily(range) && isVersion21(range) && (charset === 'utf-8' || charset === 'utf8')) return;
+  const given = JSON.stringify(contentType.slice(0, 200));
+  throw new TaxiiError('unsupported-media-type', `Content-Type: ${given} is not taken here. ${works}.`);
+}

@@ -1,0 +1,38 @@
+/** What every answer has in common. */
+
+import type { Response } from 'express';
+import type { Caller } from '../taxii/access.ts';
+import type { PageOf } from '../taxii/objects.ts';
+import { taxiiMediaType } from '../taxii/resources.ts';
+
+/** What a request carries along while it is served; the log reports it at the end. */
+export interface Locals {
+  caller?: Caller;
+  /** Objects in the answer, or in the body that was received. */
+  objects?: number;
+  errorId?: string;
+  errorCode?: string;
+  errorDescription?: string;
+}
+
+export type TaxiiResponse = Response<unknown, Locals & Record<string, unknown>>;
+
+/** Sends a resource, or nothing when there is no body; the media type is spelled as clients compare it. */
+export function send(response: TaxiiResponse, status: number, body: Buffer | string | object | undefined): void {
+  const isReady = body === undefined || typeof body === 'string' || Buffer.isBuffer(body);
+  const bytes = Buffer.isBuffer(body) ? body : Buffer.from(isReady ? (body ?? '') : JSON.stringify(body));
+  response.statusCode = status;
+  response.setHeader('Content-Type', taxiiMediaType);
+  response.setHeader('Content-Length', bytes.length);
+  response.end(bytes);
+}
+
+/** Sends a page with its two headers (TAXII 2.1 §3.2); an empty page has no dates to give. */
+export function sendPage(response: TaxiiResponse, page: PageOf<Buffer | object>): void {
+  if (page.dateAddedFirst !== undefined && page.dateAddedLast !== undefined) {
+    response.setHeader('X-TAXII-Date-Added-First', page.dateAddedFirst);
+    response.setHeader('X-TAXII-Date-Added-Last', page.dateAddedLast);
+  }
+  response.locals.objects = page.count;
+  send(response, 200, page.body);
+}

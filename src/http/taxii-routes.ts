@@ -1,0 +1,272 @@
+/**
+ * The protocol's table of contents: every endpoint of TAXII 2.1 with who may call it, which parameters it has and the
+ * operation behind it.
+ */
+
+import { type Request, type RequestHandler, Router } from 'express';
+import { TaxiiError } from '../errors.ts';
+import { type Caller, getCollection, getRoot, type Rights } from '../taxii/access.ts';
+import { addObjects, getStatus } from '../taxii/add-objects.ts';
+import type { ApiRoot, Collection } from '../taxii/api-roots.ts';
+import {
+  deleteObject,
+  getManifest,
+  getObject,
+  getObjects,
+  getVersions,
+  type PageOf,
+  type Source,
+} from '../taxii/objects.ts';
+import type { PageLimits } from '../taxii/page.ts';
+import { type Filters, type Parameter, parseFilters } from '../taxii/query.ts';
+import { describeCollection, getApiRoot, getCollections, getDiscovery, maxContentLengthOf } from '../taxii/roots.ts';
+import type { WriteDeps } from '../taxii/write.ts';
+import { readBody } from './body.ts';
+import { requireAcceptable, requireStixContent } from './negotiation.ts';
+import { send, sendPage, type TaxiiResponse } from './send.ts';
+
+export interface TaxiiDeps extends WriteDeps {
+  readonly roots: readonly ApiRoot[];
+  readonly limits: PageLimits;
+  readonly maxContentLength: number;
+  readonly maxObjectLength: number;
+  /** The server's own URL as the client should see it, without a slash at the end. */
+  readonly baseUrlOf: (request: Request) => string;
+  /** Tells of work that goes on when the client has left; closing the server waits for it. */
+  readonly track: <T>(work: Promise<T>) => Promise<T>;
+}
+
+type Handle = (request: Request, response: TaxiiResponse) => Promise<void> | void;
+
+interface Route {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly path: string;
+  readonly handle: Handle;
+}
+
+/** A request to one collection, its caller's rights decided and its parameters read. */
+interface CollectionRequest {
+  readonly caller: Caller;
+  readonly root: ApiRoot;
+  readonly collection: Collection;
+  readonly rights: Rights;
+  readonly source: Source;
+  readonly filters: Filters;
+  /** The id of one object, for the endpoints that have it in their path. */
+  readonly object: string;
+  readonly request: Request;
+  readonly response: TaxiiResponse;
+}
+
+const paging: readonly Parameter[] = ['added_after', 'limit', 'next'];
+const ofObjects: readonly Parameter[] = [
+  ...paging,
+  'match[id]',
+  'match[type]',
+  'match[version]',
+  'match[spec_version]',
+];
+const ofObject: readonly Parameter[] = [...paging, 'match[version]', 'match[spec_version]'];
+const ofVersions: readonly Parameter[] = [...paging, 'match[spec_version]'];
+const ofDeletion: readonly Parameter[] = ['match[version]', 'match[spec_version]'];
+
+function callerOf(response: TaxiiResponse): Caller {
+  return response.locals.caller ?? { kind: 'anonymous' };
+}
+
+function segment(request: Request, name: string): string {
+  const value = request.params[name];
+  return typeof value === 'string' ? value : '';
+}
+
+function queryOf(request: Request): URLSearchParams {
+  const mark = request.url.indexOf('?');
+  return new URLSearchParams(mark < 0 ? '' : request.url.slice(mark + 1));
+}
+
+/** The name of who publishes or deletes: `write` is never granted without a login. */
+function submitterOf(caller: Caller): { readonly name: string; readonly roles: readonly string[] } {
+  if (caller.kind === 'user') return caller;
+  throw new TaxiiError('login-required', 'Log in to publish or delete.');
+}
+
+function onServer(operation: (caller: Caller, request: Request) => object): Handle {
+  return (request, response) => {
+    const resource = operation(callerOf(response), request);
+    requireAcceptable(request.headers.accept);
+    send(response, 200, resource);
+  };
+}
+
+function onRoot(
+  roots: readonly ApiRoot[],
+  operation: (root: ApiRoot, caller: Caller, request: Request) => object | string | Promise<object | string>,
+): Handle {
+  return async (request, response) => {
+    const caller = callerOf(response);
+    const root = getRoot(roots, caller, segment(request, 'root'));
+    requireAcceptable(request.headers.accept);
+    send(response, 200, await operation(root, caller, request));
+  };
+}
+
+/** The caller needs every right in `need`; none: to see the collection is enough. */
+function onCollection(
+  roots: readonly ApiRoot[],
+  need: Partial<Rights>,
+  parameters: readonly Parameter[],
+  operation: (input: CollectionRequest) => Promise<void> | void,
+): Handle {
+  return (request, response) => {
+    const caller = callerOf(response);
+    const root = getRoot(roots, caller, segment(request, 'root'));
+    const { collection, rights } = getCollection(root, caller, segment(request, 'collection'), need);
+    requireAcceptable(request.headers.accept);
+    return operation({
+      caller,
+      root,
+      collection,
+      rights,
+      source: { collection: collection.id, emptyObjects: root.emptyObjects },
+      filters: parseFilters(queryOf(request), parameters),
+      object: segment(request, 'object'),
+      request,
+      response,
+    });
+  };
+}
+
+function asPage(
+  operation: (input: CollectionRequest) => Promise<PageOf<Buffer | object>>,
+): (input: CollectionRequest) => Promise<void> {
+  return async (input) => sendPage(input.response, await operation(input));
+}
+
+async function publish(deps: TaxiiDeps, input: CollectionRequest): Promise<void> {
+  const { root, collection, caller, request, response } = input;
+  requireStixContent(request.headers['content-type']);
+  const body = readBody(request, response, maxContentLengthOf(root, deps.maxContentLength));
+  const added = { apiRoot: root.name, collection, submitter: submitterOf(caller).name, body };
+  const status = await deps.track(addObjects(deps, added, deps));
+  response.locals.objects = status.total_count;
+  send(response, 202, status);
+}
+
+async function remove(deps: TaxiiDeps, input: CollectionRequest): Promise<void> {
+  const by = submitterOf(input.caller);
+  await deps.track(deleteObject(deps.store, input.collection.id, input.object, input.filters, by));
+  send(input.response, 200, undefined);
+}
+
+function table(deps: TaxiiDeps): readonly Route[] {
+  const { roots, store } = deps;
+  const read = { read: true };
+  const objects = '/:root/collections/:collection/objects';
+  return [
+    // §4.1 to §4.3
+    {
+      method: 'GET',
+      path: '/taxii2',
+      handle: onServer((caller, request) => getDiscovery(roots, caller, deps.baseUrlOf(request))),
+    },
+    { method: 'GET', path: '/:root', handle: onRoot(roots, (root) => getApiRoot(root, deps.maxContentLength)) },
+    {
+      method: 'GET',
+      path: '/:root/status/:status',
+      handle: onRoot(roots, (root, caller, request) => getStatus(store, root.name, segment(request, 'status'), caller)),
+    },
+    // §5.1, §5.2
+    { method: 'GET', path: '/:root/collections', handle: onRoot(roots, getCollections) },
+    {
+      method: 'GET',
+      path: '/:root/collections/:collection',
+      handle: onCollection(roots, {}, [], ({ collection, rights, response }) =>
+        send(response, 200, describeCollection(collection, rights)),
+      ),
+    },
+    // §5.3
+    {
+      method: 'GET',
+      path: '/:root/collections/:collection/manifest',
+      handle: onCollection(
+        roots,
+        read,
+        ofObjects,
+        asPage(({ source, filters }) => getManifest(deps, source, filters)),
+      ),
+    },
+    // §5.4 to §5.8
+    {
+      method: 'GET',
+      path: objects,
+      handle: onCollection(
+        roots,
+        read,
+        ofObjects,
+        asPage(({ source, filters }) => getObjects(deps, source, filters)),
+      ),
+    },
+    {
+      method: 'POST',
+      path: objects,
+      handle: onCollection(roots, { write: true }, [], (input) => publish(deps, input)),
+    },
+    {
+      method: 'GET',
+      path: `${objects}/:object`,
+      handle: onCollection(
+        roots,
+        read,
+        ofObject,
+        asPage(({ source, object, filters }) => getObject(deps, source, object, filters)),
+      ),
+    },
+    {
+      method: 'DELETE',
+      path: `${objects}/:object`,
+      handle: onCollection(roots, { read: true, write: true }, ofDeletion, (input) => remove(deps, input)),
+    },
+    {
+      method: 'GET',
+      path: `${objects}/:object/versions`,
+      handle: onCollection(
+        roots,
+        read,
+        ofVersions,
+        asPage(({ source, object, filters }) => getVersions(deps, source, object, filters)),
+      ),
+    },
+  ];
+}
+
+function asMiddleware(handle: Handle): RequestHandler {
+  return (request, response) => handle(request, response as TaxiiResponse);
+}
+
+/** Methods that the endpoint has not: 405 with what it has, to those who are logged in or could be answered anyway. */
+function refuseMethod(allowed: readonly string[]): RequestHandler {
+  const allow = allowed.join(', ');
+  return (request, response) => {
+    if (request.method === 'OPTIONS') {
+      response.setHeader('Allow', allow);
+      response.statusCode = 204;
+      response.end();
+      return;
+    }
+    const description = `${request.method} is not possible here. Use one of ${allow}.`;
+    throw new TaxiiError('method-not-allowed', description, { Allow: allow });
+  };
+}
+
+export function createTaxiiRouter(deps: TaxiiDeps): Router {
+  const router = Router({ caseSensitive: true });
+  const methodsOf = new Map<string, string[]>();
+  for (const { method, path, handle } of table(deps)) {
+    if (method === 'GET') router.get(path, asMiddleware(handle));
+    else if (method === 'POST') router.post(path, asMiddleware(handle));
+    else router.delete(path, asMiddleware(handle));
+    methodsOf.set(path, [...(methodsOf.get(path) ?? []), ...(method === 'GET' ? ['GET', 'HEAD'] : [method])]);
+  }
+  for (const [path, methods] of methodsOf) router.all(path, refuseMethod([...methods, 'OPTIONS']));
+  return router;
+}

@@ -1,0 +1,82 @@
+/** Rules about the parts of any object: values that are nowhere legal, identifiers, references to each other. */
+
+import { findObjectType, isObject, listOf, type StixObject } from './object-types.ts';
+import { quoted } from './pointer.ts';
+import type { Report, Rule } from './rule.ts';
+
+type Path = (string | number)[];
+
+export const nullMessage = 'null is never a value in STIX; leave the property out.';
+const innerEmptyListMessage = 'The list is empty; the standard has no empty lists, leave the property out.';
+export const emptyListMessage = 'The list is empty; leave the property out.';
+
+// Reports where `isFaulty` holds, anywhere in the object, custom content included.
+function reportEverywhere(value: object, isFaulty: (value: unknown) => boolean, report: (path: Path) => void): void {
+  const path: Path = [];
+  const walk = (container: object): void => {
+    for (const key in container) {
+      const member = (container as Record<string, unknown>)[key];
+      if (typeof member !== 'object') continue;
+      path.push(key);
+      if (isFaulty(member)) report([...path]);
+      else if (member !== null) walk(member);
+      path.pop();
+    }
+  };
+  walk(value);
+}
+
+function isEmptyList(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 0;
+}
+
+function checkNulls(object: StixObject, report: Report): void {
+  reportEverywhere(
+    object,
+    (value) => value === null,
+    (path) => report(path, nullMessage),
+  );
+}
+
+function checkEmptyLists(object: StixObject, report: Report): void {
+  for (const [name, value] of Object.entries(object)) if (isEmptyList(value)) report([name], emptyListMessage);
+}
+
+// Below the properties of an object, lists of the standard are the schemas' matter. What is left is inside custom
+// content, whose types the standard does not define; the large public knowledge bases have empty lists there.
+function checkInnerEmptyLists(object: StixObject, report: Report): void {
+  reportEverywhere(object, isEmptyList, (path) => {
+    if (path.length > 1) report(path, innerEmptyListMessage);
+  });
+}
+
+function checkCustomPrefix(object: StixObject, report: Report): void {
+  const { id, type } = object;
+  if (typeof id !== 'string' || typeof type !== 'string' || findObjectType(type) !== undefined) return;
+  if (id.startsWith(`${type}--`)) return;
+  report(['id'], `The id ${quoted(id)} must begin with the type, ${quoted(type)}, and two hyphens.`);
+}
+
+/** STIX 2.1 §2.13: in a container of an observed-data object, references are names in the same container. */
+function checkContainer(object: StixObject, report: Report): void {
+  const container = object.objects;
+  if (!isObject(container)) return;
+  const walk = (value: unknown, path: Path): void => {
+    if (typeof value !== 'object' || value === null) return;
+    for (const [key, member] of Object.entries(value)) {
+      const refs = key.endsWith('_ref') ? [member] : key.endsWith('_refs') ? listOf(member) : [];
+      const dangling = refs.find((ref) => typeof ref !== 'string' || !Object.hasOwn(container, ref));
+      if (dangling !== undefined) report([...path, key], `${quoted(dangling)} names nothing in the container.`);
+      walk(member, [...path, key]);
+    }
+  };
+  walk(container, ['objects']);
+}
+
+export const contentRules: readonly Rule[] = [
+  { code: 'STIX-2.9-id-prefix', level: 'error', check: checkCustomPrefix },
+  { code: 'STIX-3.1-null', level: 'error', check: checkNulls },
+  { code: 'STIX-2.12-empty-list', level: 'error', check: checkEmptyLists },
+  { code: 'STIX-2.12-inner-empty-list', level: 'warning', check: checkInnerEmptyLists },
+  { code: 'STIX-2.13-container-ref', level: 'error', types: ['observed-data'], check: checkContainer },
+];

@@ -1,0 +1,79 @@
+/** Connections to the store's file, and how writers of several processes take turns on it. */
+
+import { isNativeError } from 'node:util/types';
+import Database from 'better-sqlite3';
+import { OperatorError } from '../../errors.ts';
+
+/** How long a writer waits for its turn before it gives up. */
+export const busyLimitMs = 30_000;
+
+const sleeper = new Int32Array(new SharedArrayBuffer(4));
+
+/** The result code of an SQLite error, `SQLITE_BUSY` for example; undefined for every other error. */
+export function sqliteCode(error: unknown): string | undefined {
+  const code = isNativeError(error) && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' && code.startsWith('SQLITE_') ? code : undefined;
+}
+
+function isBusy(error: unknown): boolean {
+  return sqliteCode(error)?.startsWith('SQLITE_BUSY') === true;
+}
+
+/**
+ * Runs `attempt` again while another process is in the way, up to `busyLimitMs`. The waits are short and random: SQLite's
+ * own back-off grows to 100 ms and starves whoever waits longest.
+ */
+export function retryWhileBusy<T>(attempt: () => T, limitMs: number = busyLimitMs): T {
+  const deadline = performance.now() + limitMs;
+  for (;;) {
+    try {
+      return attempt();
+    } catch (error) {
+      if (!isBusy(error) || performance.now() > deadline) throw error;
+    }
+    Atomics.wait(sleeper, 0, 0, 0.5 + Math.random() * 2.5);
+  }
+}
+
+/** Begins a transaction that holds the write lock. Set `busy_timeout` to 0 first: SQLite would wait in its own way. */
+export function beginImmediate(db: Database.Database, limitMs?: number): void {
+  retryWhileBusy(() => db.exec('BEGIN IMMEDIATE'), limitMs);
+}
+
+function assertDurable(db: Database.Database): void {
+  const journal = db.pragma('journal_mode', { simple: true });
+  const synchronous = db.pragma('synchronous', { simple: true });
+  if (journal !== 'wal' || synchronous !== 2)
+    throw new OperatorError(
+      `${db.name}: the store needs journal_mode=wal and synchronous=FULL, and got ${journal} and ${synchronous}. Keep it on a local disk.`,
+    );
+}
+
+/** Opens the file as it is, without changing it. */
+export function openFile(path: string): Database.Database {
+  return new Database(path, { timeout: 5_000 });
+}
+
+/**
+ * Makes a connection fit for writing: what it commits is on disk when COMMIT returns. Throws when the file cannot
+ * promise that.
+ */
+export function makeDurable(db: Database.Database): Database.Database {
+  retryWhileBusy(() => db.pragma('journal_mode = WAL'));
+  db.pragma('synchronous = FULL');
+  // Without it fsync on macOS leaves the data in the drive's cache.
+  db.pragma('fullfsync = ON');
+  db.pragma('checkpoint_fullfsync = ON');
+  db.pragma('foreign_keys = OFF');
+  db.pragma('cache_size = -65536');
+  // Fewer, larger checkpoints: a page of an index that many commits change is copied once. The log shrinks afterwards.
+  db.pragma('wal_autocheckpoint = 4000');
+  db.pragma('journal_size_limit = 67108864');
+  assertDurable(db);
+  return db;
+}
+
+/** Opens a connection that only reads. The file must be there already. */
+export function openForReading(path: string): Database.Database {
+  return new Database(path, { readonly: true, fileMustExist: true, timeout: 5_000 });
+}

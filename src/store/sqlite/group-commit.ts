@@ -1,0 +1,156 @@
+/** Commands that change the store, and their execution in groups that share a commit. */
+
+import { isNativeError } from 'node:util/types';
+import type Database from 'better-sqlite3';
+import type { ErrorCode } from '../../errors.ts';
+import type { AddOutcome, DeleteOutcome, KeptStatus, Micros, NewVersion, VersionSelector } from '../store.ts';
+import { createAddObjects } from './add-objects.ts';
+import { beginImmediate, sqliteCode } from './connection.ts';
+import { createDeleteObject } from './delete-object.ts';
+import { createRecordWriter } from './records.ts';
+
+// A group takes no further command after it. Other processes and the queue wait no longer than this.
+const groupMs = 10;
+
+/** A change, as it is sent to the writer thread. */
+export type Command =
+  | {
+      readonly op: 'addObjects';
+      readonly collection: string;
+      readonly submitter: string;
+      readonly versions: readonly NewVersion[];
+    }
+  | {
+      readonly op: 'deleteObject';
+      readonly collection: string;
+      readonly id: string;
+      readonly selector: VersionSelector;
+      readonly by: { readonly user: string; readonly onlySubmitter: boolean };
+    }
+  | { readonly op: 'putStatus'; readonly status: KeptStatus; readonly dropBefore: Micros }
+  | {
+      readonly op: 'putRecord';
+      readonly kind: string;
+      readonly id: string;
+      readonly expected: number;
+      /** JSON text. */
+      readonly document: string;
+      readonly keys: Readonly<Record<string, string>>;
+    }
+  | { readonly op: 'deleteRecord'; readonly kind: string; readonly id: string; readonly expected: number };
+
+/** What each command answers. */
+export interface Results {
+  addObjects: AddOutcome[];
+  deleteObject: DeleteOutcome;
+  putStatus: undefined;
+  putRecord: boolean;
+  deleteRecord: boolean;
+}
+
+export interface Request {
+  readonly ticket: number;
+  readonly command: Command;
+}
+
+/** Why a command changed nothing. Without a code it is a fault of this program. */
+export interface Failure {
+  readonly code: ErrorCode | undefined;
+  readonly message: string;
+}
+
+export type Reply =
+  | { readonly ticket: number; readonly result: Results[keyof Results] }
+  | { readonly ticket: number; readonly failure: Failure };
+
+const reasons: readonly [code: string, reason: string][] = [
+  ['SQLITE_FULL', 'the disk is full: free some space'],
+  ['SQLITE_READONLY', 'the file is read-only: give the server the right to write it and its folder'],
+  ['SQLITE_IOERR', 'the disk reports errors: check it, and the system log'],
+  ['SQLITE_BUSY', 'another process holds the store for too long: see which one has the file open'],
+  ['SQLITE_CANTOPEN', 'its files cannot be opened: check the folder and its rights'],
+  ['SQLITE_CORRUPT', 'the file is damaged: restore a backup'],
+  ['SQLITE_NOTADB', 'the file is damaged: restore a backup'],
+];
+
+function toFailure(error: unknown): Failure {
+  const message = isNativeError(error) ? error.message : String(error);
+  const code = sqliteCode(error);
+  const reason = reasons.find(([prefix]) => code?.startsWith(prefix));
+  if (reason === undefined) return { code: undefined, message: `the store failed: ${code ?? ''} ${message}` };
+  return { code: 'unavailable', message: `The store cannot write now (${code}): ${reason[1]}.` };
+}
+
+function createExecutor(db: Database.Database, now: () => Micros): (command: Command) => Results[keyof Results] {
+  const addObjects = createAddObjects(db, now);
+  const deleteObject = createDeleteObject(db, now);
+  const { putRecord, deleteRecord, putStatus } = createRecordWriter(db);
+  return (command) => {
+    switch (command.op) {
+      case 'addObjects':
+        return addObjects(command.collection, command.submitter, command.versions);
+      case 'deleteObject':
+        return deleteObject(command.collection, command.id, command.selector, command.by);
+      case 'putRecord':
+        return putRecord(command.kind, command.id, command.expected, command.document, command.keys);
+      case 'deleteRecord':
+        return deleteRecord(command.kind, command.id, command.expected);
+      case 'putStatus':
+        putStatus(command.status, command.dropBefore);
+        return undefined;
+    }
+  };
+}
+
+/**
+ * Returns a function that takes requests from the head of `queue`, executes them in one transaction and returns their
+ * replies once it is on disk. A command that fails takes nothing along; when the transaction itself fails, all of them
+ * have failed. It never throws.
+ */
+export function createGroupCommit(db: Database.Database, now: () => Micros) {
+  const execute = createExecutor(db, now);
+  const mark = db.prepare('SAVEPOINT command');
+  const release = db.prepare('RELEASE command');
+  const undo = db.prepare('ROLLBACK TO command');
+
+  function executeOne({ ticket, command }: Request): Reply {
+    mark.run();
+    try {
+      const result = execute(command);
+      release.run();
+      return { ticket, result };
+    } catch (error) {
+      // Some errors, a full disk for example, end the transaction as a whole.
+      if (!db.inTransaction) throw error;
+      undo.run();
+      release.run();
+      return { ticket, failure: toFailure(error) };
+    }
+  }
+
+  function executeGroup(queue: Request[], taken: Request[]): Reply[] {
+    const deadline = performance.now() + groupMs;
+    const replies: Reply[] = [];
+    beginImmediate(db);
+    do {
+      const request = queue.shift();
+      if (request === undefined) break;
+      taken.push(request);
+      replies.push(executeOne(request));
+    } while (performance.now() < deadline);
+    db.exec('COMMIT');
+    return replies;
+  }
+
+  return function commitGroup(queue: Request[]): Reply[] {
+    const taken: Request[] = [];
+    try {
+      return executeGroup(queue, taken);
+    } catch (error) {
+      if (db.inTransaction) db.exec('ROLLBACK');
+      // Whoever did not get the lock has waited as long as everybody behind it.
+      const failed = taken.length > 0 ? taken : queue.splice(0);
+      return failed.map(({ ticket }) => ({ ticket, failure: toFailure(error) }));
+    }
+  };
+}

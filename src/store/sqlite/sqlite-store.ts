@@ -1,0 +1,189 @@
+/** The store in one SQLite file: reading on this thread, writing in a thread of its own. */
+
+import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { isNativeError } from 'node:util/types';
+import type Database from 'better-sqlite3';
+import { OperatorError, TaxiiError } from '../../errors.ts';
+import type {
+  Change,
+  CollectionState,
+  Micros,
+  ObjectQuery,
+  PageBounds,
+  RecordPage,
+  Store,
+  VersionRecord,
+} from '../store.ts';
+import { makeDurable, openFile, openForReading } from './connection.ts';
+import { createPageFinder } from './find-objects.ts';
+import { assertOurs, prepareLayout } from './layout.ts';
+import { createRecordReader } from './records.ts';
+import { startWriter } from './writer.ts';
+
+export interface SqliteStoreOptions {
+  /** The file; it and its folder are made when they are missing. */
+  readonly path: string;
+  /** Microseconds added to the system clock: tests set the clock with it. */
+  readonly clockOffset?: Micros;
+}
+
+/** The SQL that reads. Exported for the tests that explain it and hold the order of a page. */
+export const readSql = {
+  // SQLite does not promise that group_concat follows the order of its subquery; a test holds that it does.
+  texts: `SELECT CAST(group_concat(text, ',') AS BLOB) FROM
+    (SELECT o.text FROM json_each(?) k CROSS JOIN objects o ON o.seq = k.value)`,
+  versions: `SELECT o.id, date_added AS dateAdded, version, spec_version AS specVersion
+    FROM json_each(?) k CROSS JOIN objects o ON o.seq = k.value`,
+  object: 'SELECT 1 FROM objects WHERE collection = ? AND id = ? LIMIT 1',
+  adds: `SELECT 'add' AS op, o.seq, c.id AS collection, o.id, version, date_added AS dateAdded
+    FROM objects o CROSS JOIN collections c ON c.key = o.collection WHERE o.seq > ? ORDER BY o.seq LIMIT ?`,
+  deletes: `SELECT 'delete' AS op, t.seq, c.id AS collection, t.id, version, date_added AS dateAdded,
+    deleted_at AS deletedAt, deleted_by AS deletedBy
+    FROM tombstones t CROSS JOIN collections c ON c.key = t.collection WHERE t.seq > ? ORDER BY t.seq LIMIT ?`,
+} as const;
+
+const stateSql = 'SELECT id AS collection, high_water AS highWater, generation, versions, bytes FROM collections';
+
+function makeFile(path: string): void {
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    closeSync(openSync(path, 'a', 0o600));
+  } catch (error) {
+    const reason = isNativeError(error) ? error.message : String(error);
+    throw new OperatorError(`The store ${path} cannot be opened for writing: ${reason}.`);
+  }
+}
+
+/** Makes the file a store of the newest layout, and opens it for reading. */
+function openReader(path: string): Database.Database {
+  const db = openFile(path);
+  try {
+    assertOurs(db);
+    prepareLayout(makeDurable(db));
+    return openForReading(path);
+  } finally {
+    db.close();
+  }
+}
+
+function createReader(db: Database.Database) {
+  const findPage = createPageFinder(db);
+  const inSnapshot = db.transaction((work: () => Change[]) => work());
+  const findKey = db.prepare<[string], number>('SELECT key FROM collections WHERE id = ?').pluck();
+  const texts = db.prepare<[string], Buffer>(readSql.texts).pluck();
+  const versions = db.prepare<[string], VersionRecord>(readSql.versions);
+  const object = db.prepare<[number, string], number>(readSql.object).pluck();
+  const adds = db.prepare<[number, number], Change>(readSql.adds);
+  const deletes = db.prepare<[number, number], Change>(readSql.deletes);
+  const state = db.prepare<[string], CollectionState>(`${stateSql} WHERE id = ?`);
+  const states = db.prepare<[], CollectionState>(`${stateSql} ORDER BY id`);
+  // Collections are few and their keys never change.
+  const keys = new Map<string, number>();
+
+  function keyOf(collection: string): number | undefined {
+    const key = keys.get(collection) ?? findKey.get(collection);
+    if (key !== undefined) keys.set(collection, key);
+    return key;
+  }
+
+  const emptyPage = { count: 0, first: undefined, last: undefined, more: false } as const;
+
+  return {
+    async findObjects(collection: string, query: ObjectQuery, bounds: PageBounds) {
+      const key = keyOf(collection);
+      if (key === undefined) return { ...emptyPage, texts: Buffer.alloc(0) };
+      const parts: Buffer[] = [];
+      const page = await findPage(key, query, bounds, (seqs) => {
+        const part = texts.get(JSON.stringify(seqs));
+        if (part === undefined) throw new Error('a page without texts');
+        if (parts.length > 0) parts.push(Buffer.from(','));
+        parts.push(part);
+      });
+      const [only] = parts;
+      return { ...page, texts: only !== undefined && parts.length === 1 ? only : Buffer.concat(parts) };
+    },
+
+    async findRecords(collection: string, query: ObjectQuery, limit: number): Promise<RecordPage> {
+      const key = keyOf(collection);
+      if (key === undefined) return { ...emptyPage, records: [] };
+      const records: VersionRecord[] = [];
+      const bounds = { limit, maxBytes: Number.POSITIVE_INFINITY };
+      const page = await findPage(key, query, bounds, (seqs) => {
+        for (const record of versions.iterate(JSON.stringify(seqs))) records.push(record);
+      });
+      return { ...page, records };
+    },
+
+    hasObject(collection: string, id: string): boolean {
+      const key = keyOf(collection);
+      return key !== undefined && object.get(key, id) !== undefined;
+    },
+
+    getCollectionState(collection: string): CollectionState {
+      return state.get(collection) ?? { collection, highWater: 0, generation: 0, versions: 0, bytes: 0 };
+    },
+
+    listCollectionStates: (): CollectionState[] => states.all(),
+
+    findChanges(afterSeq: number, limit: number): Change[] {
+      const both = inSnapshot(() => [...adds.all(afterSeq, limit), ...deletes.all(afterSeq, limit)]);
+      return both.sort((a, b) => a.seq - b.seq).slice(0, limit);
+    },
+  };
+}
+
+/** Opens the store at `path`, or makes one. Throws an OperatorError when the file cannot be a store of this version. */
+export async function openSqliteStore({ path: given, clockOffset = 0 }: SqliteStoreOptions): Promise<Store> {
+  const path = resolve(given);
+  makeFile(path);
+  const db = openReader(path);
+  const objects = createReader(db);
+  const records = createRecordReader(db);
+  const writer = startWriter({ path, clockOffset });
+  const reading = new Set<Promise<unknown>>();
+  let closed: Promise<void> | undefined;
+
+  /** Reads once the store is known to be open, and keeps it open until the read has ended. */
+  async function read<T>(find: () => T | Promise<T>): Promise<T> {
+    if (closed !== undefined) throw new TaxiiError('unavailable', 'The store is closed.');
+    const result = Promise.resolve(find());
+    reading.add(result);
+    try {
+      return await result;
+    } finally {
+      reading.delete(result);
+    }
+  }
+
+  async function closeAll(): Promise<void> {
+    await Promise.allSettled(reading);
+    // The reader goes first: only a connection that writes can tidy up as the last one.
+    db.close();
+    await writer.close();
+  }
+
+  return {
+    addObjects: (collection, submitter, versions) => writer.run({ op: 'addObjects', collection, submitter, versions }),
+    deleteObject: (collection, id, selector, by) => writer.run({ op: 'deleteObject', collection, id, selector, by }),
+    putStatus: (status, dropBefore) => writer.run({ op: 'putStatus', status, dropBefore }),
+    putRecord: (kind, id, expected, document, keys) =>
+      writer.run({ op: 'putRecord', kind, id, expected, document: JSON.stringify(document), keys }),
+    deleteRecord: (kind, id, expected) => writer.run({ op: 'deleteRecord', kind, id, expected }),
+
+    findObjects: (collection, query, bounds) => read(() => objects.findObjects(collection, query, bounds)),
+    findRecords: (collection, query, limit) => read(() => objects.findRecords(collection, query, limit)),
+    hasObject: (collection, id) => read(() => objects.hasObject(collection, id)),
+    getCollectionState: (collection) => read(() => objects.getCollectionState(collection)),
+    listCollectionStates: () => read(() => objects.listCollectionStates()),
+    findChanges: (afterSeq, limit) => read(() => objects.findChanges(afterSeq, limit)),
+    findRecord: (kind, id) => read(() => records.findRecord(kind, id)),
+    queryRecords: (kind, query) => read(() => records.queryRecords(kind, query)),
+    findStatus: (apiRoot, id) => read(() => records.findStatus(apiRoot, id)),
+
+    close() {
+      closed ??= closeAll();
+      return closed;
+    },
+  };
+}

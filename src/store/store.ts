@@ -1,0 +1,223 @@
+/**
+ * The store contract: what the rest of Huiju may ask of a database. `README.md` in this folder says why it is cut this
+ * way and how each method maps to SQLite and MongoDB; `test/store/contract.ts` is the same contract as a test suite.
+ *
+ * Times are microseconds since 1970-01-01T00:00:00Z, whole numbers. Texts are compact JSON. Every promise of an adding
+ * or changing method resolves after its effect is durable: power may fail the moment after.
+ */
+
+/** Microseconds since the epoch; a safe integer until the year 2255. */
+export type Micros = number;
+
+/** A version of an object, checked and ready to be kept. */
+export interface NewVersion {
+  /** The object as it came, white space between tokens dropped. Served as it is. */
+  readonly text: string;
+  readonly id: string;
+  readonly type: string;
+  readonly specVersion: string;
+  /** `modified`, else `created`, spelled as in the object; null when it has neither (then `dateAdded` is its version). */
+  readonly version: string | null;
+  /** `version` as normalised UTC text, which orders and identifies versions; null together with `version`. */
+  readonly versionKey: string | null;
+  /** Equal digests mean equal content; only for objects without `version`, else null. */
+  readonly digest: string | null;
+}
+
+export type AddOutcome =
+  /** Stored now, with this date_added. */
+  | { readonly outcome: 'added'; readonly dateAdded: Micros }
+  /** The same content is here already: nothing stored, the first copy's date_added. */
+  | { readonly outcome: 'duplicate'; readonly dateAdded: Micros }
+  /** Other content is stored under this id and version: nothing stored. */
+  | { readonly outcome: 'version-conflict'; readonly dateAdded: Micros };
+
+/** Which versions of an object are meant (TAXII 2.1 §3.4.1). The parts are alternatives: any of them selects. */
+export interface VersionSelector {
+  readonly all: boolean;
+  readonly first: boolean;
+  readonly last: boolean;
+  /** Normalised version keys. An object without `version` is matched by its date_added, in six-digit form. */
+  readonly exact: readonly string[];
+}
+
+export interface ObjectQuery {
+  /** Only versions added strictly later. */
+  readonly addedAfter?: Micros;
+  /** Only these ids; absent: every id. Never empty, and a few thousand at most. */
+  readonly ids?: readonly string[];
+  /** Only these types; absent: every type. Never empty. */
+  readonly types?: readonly string[];
+  /**
+   * All of these must select the version. `first` and `last` are properties of the version within its collection, not
+   * of what the other filters leave. Never empty.
+   */
+  readonly versions: readonly VersionSelector[];
+}
+
+export interface PageBounds {
+  /** At most so many objects; at least 1. */
+  readonly limit: number;
+  /** The page ends before the object that would exceed this many bytes of text, but holds at least one object. */
+  readonly maxBytes: number;
+}
+
+export interface PageInfo {
+  readonly count: number;
+  /** date_added of the first and last object of the page; undefined when it is empty. */
+  readonly first: Micros | undefined;
+  readonly last: Micros | undefined;
+  /**
+   * Whether a matching object follows. An empty page never has more. A page that a costly filter left short has more even
+   * when nothing follows in the end: the next page is empty then.
+   */
+  readonly more: boolean;
+}
+
+export interface ObjectPage extends PageInfo {
+  /** The texts, joined by commas, UTF-8. */
+  readonly texts: Buffer;
+}
+
+export interface VersionRecord {
+  readonly id: string;
+  readonly dateAdded: Micros;
+  /** As spelled in the object; date_added in six-digit form for an object without a version of its own. */
+  readonly version: string;
+  readonly specVersion: string;
+}
+
+export interface RecordPage extends PageInfo {
+  readonly records: readonly VersionRecord[];
+}
+
+export type DeleteOutcome =
+  /** So many versions are gone; 0 when the object is here but the selector matches none of its versions. */
+  | { readonly outcome: 'deleted'; readonly versions: number }
+  | { readonly outcome: 'unknown-object' }
+  /** `onlySubmitter` was given and another submitted a version that matches: nothing is deleted. */
+  | { readonly outcome: 'not-submitter' };
+
+export interface CollectionState {
+  /** The collection's id, a UUID. */
+  readonly collection: string;
+  /** Newest date_added ever given here; never lowered, not even by deletions. 0 before the first. */
+  readonly highWater: Micros;
+  /** Rises with every commit that adds or deletes versions here. */
+  readonly generation: number;
+  /** Versions held now, and the bytes of their texts. */
+  readonly versions: number;
+  readonly bytes: number;
+}
+
+export type Change =
+  | {
+      readonly op: 'add';
+      readonly seq: number;
+      readonly collection: string;
+      readonly id: string;
+      readonly version: string;
+      readonly dateAdded: Micros;
+    }
+  | {
+      readonly op: 'delete';
+      readonly seq: number;
+      readonly collection: string;
+      readonly id: string;
+      readonly version: string;
+      /** date_added the version had. */
+      readonly dateAdded: Micros;
+      readonly deletedAt: Micros;
+      readonly deletedBy: string;
+    };
+
+/** A versioned JSON document. Users, tokens and everything the community needs are records of some kind. */
+export interface StoredRecord {
+  readonly id: string;
+  /** 1 when created, one more at each change. */
+  readonly revision: number;
+  readonly document: unknown;
+}
+
+export interface RecordQuery {
+  /** Only records with this value under this key. */
+  readonly key?: { readonly name: string; readonly value: string };
+  /** Only ids after this one, in code point order, which is the order of their UTF-8 bytes. */
+  readonly after?: string;
+  readonly limit: number;
+}
+
+export interface KeptStatus {
+  /** A UUID, version 4. */
+  readonly id: string;
+  readonly apiRoot: string;
+  readonly submitter: string;
+  /** The status resource, as it is served. */
+  readonly text: string;
+  readonly completedAt: Micros;
+}
+
+export interface Store {
+  /**
+   * Adds versions to a collection, in their order, all in one commit. The outcomes stand in the same order. A
+   * date_added is unique in its collection and higher than all before it in commit order, whatever the clock says and
+   * however many processes write. `first` and `last` follow at once. Adding what is there already changes nothing.
+   */
+  addObjects(collection: string, submitter: string, versions: readonly NewVersion[]): Promise<AddOutcome[]>;
+
+  /** One page of objects, ascending by date_added. */
+  findObjects(collection: string, query: ObjectQuery, bounds: PageBounds): Promise<ObjectPage>;
+
+  /** The same page as records, in place of texts. `maxBytes` does not apply. */
+  findRecords(collection: string, query: ObjectQuery, limit: number): Promise<RecordPage>;
+
+  /** Whether any version of the object is in the collection. */
+  hasObject(collection: string, id: string): Promise<boolean>;
+
+  /**
+   * Deletes the versions of an object that `selector` selects and leaves a tombstone for each. With `onlySubmitter`,
+   * only if that user submitted every one of them. What remains gets its `first` and `last` anew.
+   */
+  deleteObject(
+    collection: string,
+    id: string,
+    selector: VersionSelector,
+    by: { readonly user: string; readonly onlySubmitter: boolean },
+  ): Promise<DeleteOutcome>;
+
+  /** State of a collection; of one that never had an object: zeros. */
+  getCollectionState(collection: string): Promise<CollectionState>;
+
+  /** State of every collection that ever had an object, by id. */
+  listCollectionStates(): Promise<CollectionState[]>;
+
+  /** Keeps a status. Statuses that completed before `dropBefore` may go. */
+  putStatus(status: KeptStatus, dropBefore: Micros): Promise<void>;
+  findStatus(apiRoot: string, id: string): Promise<KeptStatus | undefined>;
+
+  findRecord(kind: string, id: string): Promise<StoredRecord | undefined>;
+  /** Records of a kind, ascending by id. */
+  queryRecords(kind: string, query: RecordQuery): Promise<StoredRecord[]>;
+  /**
+   * Compare and set: stores the document if the record has revision `expected` now (0: does not exist), and says whether
+   * it did. `keys` are what `queryRecords` finds it by, at most one value a name.
+   */
+  putRecord(
+    kind: string,
+    id: string,
+    expected: number,
+    document: unknown,
+    keys: Readonly<Record<string, string>>,
+  ): Promise<boolean>;
+  /** Deletes the record if it has revision `expected` now, and says whether it did. */
+  deleteRecord(kind: string, id: string, expected: number): Promise<boolean>;
+
+  /**
+   * Adds and deletes of the whole store after `seq`, ascending, in commit order; `seq` values are never used twice. An
+   * add whose version was deleted since is left out: the delete that follows stands for both.
+   */
+  findChanges(afterSeq: number, limit: number): Promise<Change[]>;
+
+  /** Ends cleanly: what was acknowledged is kept, what is under way finishes. May be called twice. */
+  close(): Promise<void>;
+}

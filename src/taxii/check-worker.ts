@@ -1,0 +1,21 @@
+/** The thread behind checker.ts: splits a slice into its objects and checks each. */
+
+import { parentPort } from 'node:worker_threads';
+import { type CheckedObject, checkObject } from '../stix/check-object.ts';
+import type { CheckJob, CheckReply } from './checker.ts';
+
+function checkLines({ lines, policy }: CheckJob): CheckedObject[] {
+  const texts = Buffer.from(lines.buffer, lines.byteOffset, lines.byteLength).toString().split('\n');
+  // Each text ends in a line feed, so the last piece is empty.
+  return texts.slice(0, -1).map((text) => checkObject(text, policy));
+}
+
+parentPort?.on('message', (job: CheckJob) => {
+  let reply: CheckReply;
+  try {
+    reply = { job: job.job, checked: checkLines(job) };
+  } catch (error) {
+    reply = { job: job.job, failure: String(error) };
+  }
+  parentPort?.postMessage(reply);
+});

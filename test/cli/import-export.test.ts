@@ -1,0 +1,232 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { root } from '../support/huiju.ts';
+import { type RunningServer, runServer } from '../support/run-server.ts';
+import { ask, basic, newIdentity, password } from '../support/taxii-server.ts';
+import { useHuiju } from './use-huiju.ts';
+
+const { huiju, pathOf } = useHuiju();
+
+function write(name: string, content: string | Buffer): string {
+  const path = pathOf(name);
+  writeFileSync(path, content);
+  return path;
+}
+
+/** Objects spelled in ways that a parser would not give back. */
+function oddTexts(): string[] {
+  const stamp = '"spec_version":"2.1","created":"2024-01-01T00:00:00.000Z","modified":"2024-01-01T00:00:00.00000Z"';
+  return [
+    { x_number: '12345678901234567890.10e-1' },
+    { x_number: '9007199254740993', name: '"\\u6c47\\u805A \\/ \\ud83d\\ude00"' },
+    { x_number: '{"b":1,"a":-0,"10":1.0,"9":1e2}', name: '"汇聚 😀"' },
+  ].map(({ x_number, name }) => {
+    const { id } = newIdentity();
+    return `{"x_number":${x_number},"type":"identity","id":"${id}",${stamp},"name":${name ?? '"ACME"'}}`;
+  });
+}
+
+function bundleOf(texts: readonly string[]): string {
+  return `{\n  "type": "bundle",\n  "id": "bundle--0c1d2a4e-6a31-4a36-b2f8-0c7d1a2b3c4d",\n  "objects": [\n    ${texts.join(' ,\n    ')}\n  ]\n}\n`;
+}
+
+function identities(count: number): string[] {
+  return Array.from({ length: count }, () => JSON.stringify(newIdentity()));
+}
+
+async function exportTexts(collection: string, ...args: readonly string[]): Promise<string[]> {
+  const { stdout, code } = await huiju(['export', '--collection', collection, '--format', 'ndjson', ...args]);
+  expect(code).toBe(0);
+  return stdout.split('\n').filter((line) => line !== '');
+}
+
+describe('huiju import', () => {
+  test('takes a bundle, an envelope, a single object and NDJSON, packed or not', async () => {
+    const texts = identities(12);
+    const [a = '', b = '', c = '', d = '', e = '', f = '', g = '', ...rest] = texts;
+    const files = [
+      write('bundle.json', bundleOf([a, b])),
+      write('envelope.json', `{"objects":[${c}]}`),
+      write('object.json', JSON.stringify(JSON.parse(d), null, 2)),
+      write('lines.ndjson', `${e}\n\n${f}\n`),
+      write('unnamed-lines', `${g}\n${rest[0]}`),
+      write('bundle.json.gz', gzipSync(bundleOf(rest.slice(1, 3)))),
+      write('bundles.jsonl.gz', gzipSync(`${JSON.stringify(JSON.parse(bundleOf([rest[3] as string])))}\n${rest[4]}\n`)),
+    ];
+    const { code, stdout } = await huiju(['import', ...files, '--collection', 'hub/groups']);
+    expect(stdout).toContain('12 objects');
+    expect(stdout).toContain('12 added, 0 duplicate, 0 failed');
+    expect(code).toBe(0);
+    expect((await exportTexts('groups')).sort()).toEqual([...texts].sort());
+  });
+
+  test('reads standard input', async () => {
+    const [text = ''] = identities(1);
+    const { code, stdout } = await huiju(['import', '-', '--collection', 'reports'], { input: bundleOf([text]) });
+    expect([code, stdout]).toEqual([0, expect.stringContaining('1 added')]);
+    expect(await exportTexts('reports')).toEqual([text]);
+  });
+
+  test('again is safe', async () => {
+    const file = write('twice.json', bundleOf(identities(3)));
+    await huiju(['import', file, '--collection', 'vulnerabilities']);
+    const { code, stdout } = await huiju(['import', file, '--collection', 'vulnerabilities']);
+    expect([code, stdout]).toEqual([0, expect.stringContaining('0 added, 3 duplicate, 0 failed')]);
+  });
+
+  test('stores the good, reports the bad and fails', async () => {
+    const bad = newIdentity({ modified: '2020-01-01T00:00:00.000Z' });
+    const file = write('mixed.json', bundleOf([...identities(2), JSON.stringify(bad), 'null']));
+    const report = pathOf('report.ndjson');
+    const { code, stdout } = await huiju(['import', file, '--collection', 'vulnerabilities', '--report', report]);
+    expect(code).toBe(1);
+    expect(stdout).toContain('2 added, 0 duplicate, 2 failed');
+    expect(stdout).toContain(bad.id);
+    const failures = readFileSync(report, 'utf8').trim().split('\n');
+    expect(failures.map((line) => JSON.parse(line))).toEqual([
+      expect.objectContaining({ file, index: 2, id: bad.id, errors: [expect.objectContaining({ path: '/modified' })] }),
+      expect.objectContaining({ file, index: 3, errors: [expect.objectContaining({ code: 'STIX-2-object' })] }),
+    ]);
+  });
+
+  test('stores nothing of a document that is broken anywhere, and goes on with the next file', async () => {
+    const before = await exportTexts('vulnerabilities');
+    const [good = ''] = identities(1);
+    const broken = write('broken.json', bundleOf(identities(500)).slice(0, -4));
+    const { code, stderr } = await huiju([
+      'import',
+      broken,
+      write('good.json', good),
+      '--collection',
+      'vulnerabilities',
+    ]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^huiju: .*broken\.json: the text ends too early at line \d+, column \d+/m);
+    expect(await exportTexts('vulnerabilities')).toEqual([...before, good]);
+  });
+
+  test('reports a broken line of NDJSON by its number and takes the others', async () => {
+    const [a = '', b = ''] = identities(2);
+    const report = pathOf('lines-report.ndjson');
+    const file = write('some.ndjson', `${a}\n{"type":\n${b}\n`);
+    const { code, stdout } = await huiju(['import', file, '--collection', 'reports', '--report', report]);
+    expect([code, stdout]).toEqual([1, expect.stringContaining('2 added, 0 duplicate, 1 failed')]);
+    expect(JSON.parse(readFileSync(report, 'utf8'))).toMatchObject({ line: 2, errors: [{ code: 'malformed-json' }] });
+  });
+
+  test.each([
+    ['an unknown collection', ['--collection', 'nowhere'], 'there is no collection nowhere; there are: hub/'],
+    ['an unknown user', ['--collection', 'groups', '--as', 'nobody'], 'there is no user nobody'],
+  ])('names %s', async (_what, args, message) => {
+    const { code, stderr } = await huiju(['import', write('one.json', identities(1).join()), ...args]);
+    expect([code, stderr]).toEqual([1, expect.stringContaining(message)]);
+  });
+
+  test('names a file that is not there', async () => {
+    const { code, stderr } = await huiju(['import', pathOf('absent.json'), '--collection', 'groups']);
+    expect([code, stderr]).toEqual([1, expect.stringContaining('there is no such file')]);
+  });
+});
+
+describe('huiju export', () => {
+  test('writes a bundle that can be imported again, with the tokens as they came', async () => {
+    const texts = oddTexts();
+    await huiju(['import', write('odd.json', bundleOf(texts)), '--collection', 'public-indicators']);
+    const out = pathOf('out.json');
+    const { code, stdout } = await huiju(['export', '--collection', 'public-indicators', '--out', out]);
+    expect([code, stdout]).toEqual([0, `${out}: 3 objects\n`]);
+    const written = readFileSync(out, 'utf8');
+    for (const text of texts) expect(written).toContain(text);
+    expect(JSON.parse(written)).toMatchObject({ type: 'bundle', id: expect.stringMatching(/^bundle--/) });
+    const again = await huiju(['import', out, '--collection', 'public-indicators']);
+    expect(again.stdout).toContain('0 added, 3 duplicate, 0 failed');
+  });
+
+  test('selects by type, version and added_after', async () => {
+    const identity = newIdentity();
+    const later = { ...identity, name: 'Renamed', modified: '2024-06-01T00:00:00.000Z' };
+    const tool = { ...newIdentity(), type: 'tool', id: identity.id.replace('identity', 'tool'), name: 'nmap' };
+    const texts = [identity, later, tool].map((object) => JSON.stringify(object));
+    await huiju(['import', write('versions.json', bundleOf(texts)), '--collection', 'advisories']);
+    expect(await exportTexts('advisories')).toEqual(texts.slice(1));
+    expect(await exportTexts('advisories', '--match', 'version=all')).toEqual(texts);
+    expect(await exportTexts('advisories', '--match', 'type=tool')).toEqual(texts.slice(2));
+    expect(await exportTexts('advisories', '--added-after', '2999-01-01T00:00:00Z')).toEqual([]);
+  });
+
+  test('writes an empty collection without an empty list', async () => {
+    const { stdout } = await huiju(['export', '--collection', 'inbox/submissions']);
+    expect(JSON.parse(stdout)).toEqual({ type: 'bundle', id: expect.any(String) });
+  });
+
+  test.each([
+    [['--match', 'colour=red'], 'one of the keys id, type, version, spec_version'],
+    [['--match', 'version=newest'], 'match[version]'],
+    [['--added-after', 'yesterday'], 'added_after'],
+    [['--out', '/nonexistent/folder/out.json'], 'cannot write /nonexistent/folder/out.json'],
+  ])('refuses %j', async (args, message) => {
+    const { code, stderr } = await huiju(['export', '--collection', 'groups', ...args]);
+    expect([code, stderr]).toEqual([1, expect.stringContaining(message)]);
+  });
+});
+
+describe('while a server runs on the same store', () => {
+  let server: RunningServer;
+  beforeAll(async () => {
+    server = await runServer({ env: { HUIJU_LOG_LEVEL: 'warn' } });
+  });
+  afterAll(async () => {
+    await server.stop();
+  });
+
+  async function walk(path: string, limit: number): Promise<string[]> {
+    const texts: string[] = [];
+    let query = `?limit=${limit}`;
+    for (;;) {
+      const { text } = await ask(server.url, `${path}${query}`, {
+        authorization: basic('admin', server.adminPassword),
+      });
+      const start = text.indexOf('"objects":[');
+      if (start >= 0) texts.push(text.slice(start + '"objects":['.length, -2));
+      const next = /^\{"more":true,"next":"([^"]+)"/.exec(text)?.[1];
+      if (next === undefined) return texts;
+      query = `?limit=${limit}&next=${next}`;
+    }
+  }
+
+  test('what is imported is polled, each object once, to the token, with pages of any size', async () => {
+    const texts = [...oddTexts(), ...identities(50)];
+    const { stdout } = await server.huiju(['import', write('live.json', bundleOf(texts)), '--collection', 'groups']);
+    expect(stdout).toContain('53 added');
+    for (const limit of [1, 7, 53, 1000]) {
+      expect((await walk('/hub/collections/groups/objects/', limit)).join(',')).toBe(texts.join(','));
+    }
+  });
+
+  const real = join(root, '..', 'shared', 'data', 'real', 'attack-stix-data__ics-attack-18.1.json');
+  if (existsSync(real)) {
+    test('a real bundle arrives whole', async () => {
+      const ids = (JSON.parse(readFileSync(real, 'utf8')) as { objects: { id: string }[] }).objects.map(({ id }) => id);
+      const { stdout, code } = await server.huiju(['import', real, '--collection', 'reports']);
+      expect([code, stdout]).toEqual([0, expect.stringContaining(`${ids.length} added`)]);
+      for (const limit of [333, 10_000]) {
+        const pages = await walk('/hub/collections/reports/objects/', limit);
+        const received = pages.flatMap((page) => JSON.parse(`[${page}]`) as { id: string }[]);
+        expect(received.map(({ id }) => id)).toEqual(ids);
+      }
+    });
+  }
+
+  test('a user and a token made now log in now, and no longer when they are taken back', async () => {
+    await server.huiju(['user', 'add', 'fresh', '--password-stdin'], { input: `${password}\n` });
+    const ask401 = (authorization: string) =>
+      ask(server.url, '/hub/collections/', { authorization }).then(({ status }) => status);
+    expect(await ask401(basic('fresh'))).toBe(200);
+    const token = (await server.huiju(['token', 'create', 'fresh'])).stdout.trim();
+    expect(await ask401(`Bearer ${token}`)).toBe(200);
+    await server.huiju(['user', 'disable', 'fresh']);
+    expect([await ask401(basic('fresh')), await ask401(`Bearer ${token}`)]).toEqual([401, 401]);
+  });
+});

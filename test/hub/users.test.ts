@@ -1,0 +1,133 @@
+import { describe, expect, test } from '@jest/globals';
+import { verifyPassword } from '../../src/hub/passwords.ts';
+import {
+  changeRoles,
+  createUser,
+  ensureAdmin,
+  findUser,
+  listUsers,
+  setDisabled,
+  setPassword,
+} from '../../src/hub/users.ts';
+import { useStore } from './use-store.ts';
+
+const { store, another } = useStore();
+const password = 'a password for tests';
+
+describe('users', () => {
+  test('a created user is found, with sorted roles, and its password only as a hash', async () => {
+    await createUser(store(), 'alice@unit-1', password, ['publisher', 'curator', 'publisher']);
+    const user = await findUser(store(), 'alice@unit-1');
+    expect(user).toMatchObject({ name: 'alice@unit-1', roles: ['curator', 'publisher'], disabled: false });
+    expect(JSON.stringify(user)).not.toContain(password);
+    expect(await verifyPassword(password, user?.password ?? '')).toBe(true);
+  });
+
+  test('a name that nobody has finds nobody', async () => {
+    expect(await findUser(store(), 'nobody')).toBeUndefined();
+  });
+
+  test.each(['', '-dash', 'with space', 'a/b', 'ü', 'a:b', 'a'.repeat(65)])('%j is not a user name', async (name) => {
+    await expect(createUser(store(), name, password, [])).rejects.toThrow(/is not a user name/);
+  });
+
+  test.each(['Admin', '1st', 'a b', ''])('%j is not a role', async (role) => {
+    await expect(createUser(store(), 'role-tester', password, [role])).rejects.toThrow(/is not a role/);
+    expect(await findUser(store(), 'role-tester')).toBeUndefined();
+  });
+
+  test('a weak password creates nobody', async () => {
+    await expect(createUser(store(), 'weak', 'short', [])).rejects.toThrow(/at least 12 characters/);
+    expect(await findUser(store(), 'weak')).toBeUndefined();
+  });
+
+  test('a name is taken once, also when two create it at the same time', async () => {
+    const attempts = await Promise.allSettled([
+      createUser(store(), 'twice', password, ['first']),
+      createUser(store(), 'twice', password, ['second']),
+    ]);
+    expect(attempts.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+    await expect(createUser(store(), 'twice', password, [])).rejects.toThrow('The user "twice" exists already.');
+  });
+
+  test('role changes at the same time do not undo each other', async () => {
+    await createUser(store(), 'busy', password, []);
+    const roles = ['one', 'two', 'three', 'four', 'five'];
+    await Promise.all(roles.map((role) => changeRoles(store(), 'busy', (present) => [...present, role])));
+    expect((await findUser(store(), 'busy'))?.roles).toEqual([...roles].sort());
+  });
+
+  test('disabling keeps everything else and can be undone', async () => {
+    await createUser(store(), 'onoff', password, ['publisher']);
+    const before = await findUser(store(), 'onoff');
+    await setDisabled(store(), 'onoff', true);
+    expect(await findUser(store(), 'onoff')).toEqual({ ...before, disabled: true });
+    await setDisabled(store(), 'onoff', false);
+    expect(await findUser(store(), 'onoff')).toEqual(before);
+  });
+
+  test('a new password is a new credential, even when it is the old one', async () => {
+    await createUser(store(), 'renewed', password, []);
+    const before = await findUser(store(), 'renewed');
+    await setPassword(store(), 'renewed', password);
+    const after = await findUser(store(), 'renewed');
+    expect(after?.credential).not.toBe(before?.credential);
+    expect(await verifyPassword(password, after?.password ?? '')).toBe(true);
+  });
+
+  test('changing a user who is not there says so', async () => {
+    await expect(setDisabled(store(), 'ghost', true)).rejects.toThrow(/no user "ghost"/);
+    await expect(setPassword(store(), 'ghost', password)).rejects.toThrow(/no user "ghost"/);
+    await expect(changeRoles(store(), 'ghost', () => [])).rejects.toThrow(/no user "ghost"/);
+  });
+
+  test('all users are listed by name, more than a page of records too', async () => {
+    const crowd = await another('crowd');
+    const names = Array.from({ length: 1203 }, (_, index) => `user-${String(index).padStart(4, '0')}`);
+    const user = { roles: [], disabled: false, password: '', credential: '', created_at: '' };
+    await Promise.all(names.toReversed().map((name) => crowd.putRecord('user', name, 0, user, {})));
+    expect((await listUsers(crowd)).map(({ name }) => name)).toEqual(names);
+  });
+
+  test('a damaged record is an error that names the user', async () => {
+    await store().putRecord('user', 'damaged', 0, { roles: 'admin' }, {});
+    await expect(findUser(store(), 'damaged')).rejects.toThrow(/damaged/);
+    await store().deleteRecord('user', 'damaged', 1);
+  });
+});
+
+describe('the first admin', () => {
+  test('is created on an empty store, with a random password that works', async () => {
+    const empty = await another('empty');
+    const made = await ensureAdmin(empty);
+    expect(made?.password).toMatch(/^[A-Za-z0-9_-]{20,}$/);
+    const admin = await findUser(empty, 'admin');
+    expect(admin?.roles).toEqual(['admin']);
+    expect(await verifyPassword(made?.password ?? '', admin?.password ?? '')).toBe(true);
+    expect(await ensureAdmin(empty)).toBeNull();
+  });
+
+  test('is created by one of several processes that start at once', async () => {
+    const first = await another('shared-start');
+    const second = await another('shared-start');
+    const made = await Promise.all([ensureAdmin(first), ensureAdmin(second), ensureAdmin(first)]);
+    expect(made.filter((answer) => answer !== null)).toHaveLength(1);
+  });
+
+  test('is not needed when anybody enabled has the role', async () => {
+    const run = await another('other-admin');
+    await createUser(run, 'root.of.all', password, ['admin']);
+    expect(await ensureAdmin(run)).toBeNull();
+    await setDisabled(run, 'root.of.all', true);
+    expect(await ensureAdmin(run)).not.toBeNull();
+  });
+
+  test('does not take over a user of that name; the error says what to run', async () => {
+    const taken = await another('taken');
+    await createUser(taken, 'admin', password, ['publisher']);
+    await expect(ensureAdmin(taken)).rejects.toThrow('huiju user role admin --add admin');
+    await changeRoles(taken, 'admin', () => ['admin']);
+    await setDisabled(taken, 'admin', true);
+    await expect(ensureAdmin(taken)).rejects.toThrow('huiju user enable admin');
+  });
+});

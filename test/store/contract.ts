@@ -1,0 +1,592 @@
+/** The store contract as tests. Each implementation runs them in a file of a few lines. */
+
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { formatMicros, versionKeyOfMicros } from '../../src/stix/timestamp.ts';
+import type { AddOutcome, Change, Micros, NewVersion, Store } from '../../src/store/store.ts';
+import {
+  all,
+  exact,
+  first,
+  key,
+  last,
+  names,
+  newId,
+  objects,
+  observable,
+  texts,
+  time,
+  version,
+  walk,
+} from './versions.ts';
+
+/** Opens one more instance on the database of the suite. */
+export type OpenStore = (options?: { readonly clockOffset?: Micros }) => Promise<Store>;
+
+const everything = { versions: [all] };
+const user = 'user-a';
+const hour = 3_600_000_000;
+
+const dates = (outcomes: readonly AddOutcome[]) => outcomes.map(({ dateAdded }) => dateAdded);
+const kinds = (outcomes: readonly AddOutcome[]) => outcomes.map(({ outcome }) => outcome);
+const isRising = (values: readonly number[]) => values.every((value, n) => n === 0 || value > (values[n - 1] ?? value));
+
+export function describeStore(name: string, openStore: OpenStore): void {
+  describe(`the store contract: ${name}`, () => {
+    let a: Store;
+    let b: Store;
+
+    beforeAll(async () => {
+      [a, b] = await Promise.all([openStore(), openStore()]);
+    });
+    afterAll(() => Promise.all([a.close(), b.close()]));
+
+    /** A collection of its own for each test. */
+    const newCollection = () => randomUUID();
+    const add = (collection: string, versions: readonly NewVersion[]) => a.addObjects(collection, user, versions);
+    const both = { user, onlySubmitter: false };
+
+    describe('date_added', () => {
+      test('is a whole number of microseconds near the clock, and rises within a call', async () => {
+        const outcomes = await add(newCollection(), objects(50));
+        expect(kinds(outcomes)).toEqual(Array(50).fill('added'));
+        expect(isRising(dates(outcomes))).toBe(true);
+        expect(Number.isSafeInteger(outcomes[0]?.dateAdded)).toBe(true);
+        expect(Math.abs((outcomes[0]?.dateAdded ?? 0) - Date.now() * 1_000)).toBeLessThan(hour);
+      });
+
+      test('is unique and is served in the order of commits when two instances write at once', async () => {
+        const collection = newCollection();
+        let seen = 0;
+        const polled: string[] = [];
+        const poll = async () => {
+          const page = await b.findRecords(collection, { ...everything, addedAfter: seen }, 1_000);
+          polled.push(...page.records.map(({ id }) => id));
+          seen = page.last ?? seen;
+        };
+        const write = async (store: Store) => {
+          const outcomes: AddOutcome[] = [];
+          for (let n = 0; n < 20; n += 1) {
+            outcomes.push(...(await store.addObjects(collection, user, objects(5))));
+            await poll();
+          }
+          return dates(outcomes);
+        };
+        const [left, right] = await Promise.all([write(a), write(b)]);
+        await poll();
+        expect(isRising(left) && isRising(right)).toBe(true);
+        expect(new Set([...left, ...right]).size).toBe(200);
+        expect(new Set(polled).size).toBe(200);
+        expect(polled).toHaveLength(200);
+      });
+
+      test('rises after a clock was set back, after a deletion of the newest, and after reopening', async () => {
+        const collection = newCollection();
+        const [ahead] = objects(1) as [NewVersion];
+        const fast = await openStore({ clockOffset: hour });
+        const [high = 0] = dates(await fast.addObjects(collection, user, [ahead]));
+        await fast.deleteObject(collection, ahead.id, all, both);
+        await fast.close();
+        const slow = await openStore({ clockOffset: -hour });
+        const outcomes = await slow.addObjects(collection, user, objects(3));
+        await slow.close();
+        expect(high).toBeGreaterThan(Date.now() * 1_000);
+        expect(dates(outcomes)).toEqual([high + 1, high + 2, high + 3]);
+      });
+    });
+
+    describe('adding', () => {
+      test('the same content again is a duplicate with the first date_added, spelled differently too', async () => {
+        const collection = newCollection();
+        const id = newId();
+        const [stored] = await add(collection, [version(id, time(1), { name: 'x', labels: ['y'] })]);
+        const swapped = version(id, time(1), { labels: ['y'], name: 'x' });
+        const again = await b.addObjects(collection, 'user-b', [
+          version(id, time(1), { name: 'x', labels: ['y'] }),
+          swapped,
+        ]);
+        expect(again).toEqual(Array(2).fill({ outcome: 'duplicate', dateAdded: stored?.dateAdded }));
+        expect(await texts(a, collection, everything)).toEqual([
+          version(id, time(1), { name: 'x', labels: ['y'] }).text,
+        ]);
+      });
+
+      test('other content under the same id and version is a conflict and is not stored', async () => {
+        const collection = newCollection();
+        const id = newId();
+        const [stored] = await add(collection, [version(id, time(1), { name: 'x' })]);
+        const outcomes = await add(collection, [version(id, time(1), { name: 'y' }), ...objects(1)]);
+        expect(kinds(outcomes)).toEqual(['version-conflict', 'added']);
+        expect(outcomes[0]?.dateAdded).toBe(stored?.dateAdded);
+        expect((await a.getCollectionState(collection)).versions).toBe(2);
+      });
+
+      test('repetitions within one call count too', async () => {
+        const collection = newCollection();
+        const id = newId();
+        const one = version(id, time(1));
+        const outcomes = await add(collection, [one, one, version(id, time(1), { x: 1 }), version(id, time(2))]);
+        expect(kinds(outcomes)).toEqual(['added', 'duplicate', 'version-conflict', 'added']);
+      });
+
+      test('the same version in two calls at once is stored once', async () => {
+        const collection = newCollection();
+        const one = objects(1);
+        const outcomes = await Promise.all([a, b, a, b].map((store) => store.addObjects(collection, user, one)));
+        expect(outcomes.flatMap(kinds).sort()).toEqual(['added', 'duplicate', 'duplicate', 'duplicate']);
+      });
+
+      test('the same object in two collections is two', async () => {
+        const [left, right] = [newCollection(), newCollection()];
+        const one = objects(1);
+        expect(kinds([...(await add(left, one)), ...(await add(right, one))])).toEqual(['added', 'added']);
+      });
+
+      test('an object without version is a duplicate by its digest, and else a new version named by its date_added', async () => {
+        const collection = newCollection();
+        const id = newId('ipv4-addr');
+        const outcomes = await add(collection, [
+          observable(id, { value: '10.0.0.1' }),
+          observable(id, { value: '10.0.0.1' }),
+          observable(id, { value: '10.0.0.1', x: 1 }),
+        ]);
+        expect(kinds(outcomes)).toEqual(['added', 'duplicate', 'added']);
+        const spelled = [outcomes[0], outcomes[2]].map((outcome) => formatMicros(outcome?.dateAdded ?? 0));
+        expect(await walk(b, collection, everything)).toEqual(spelled.map((each) => `${id} ${each}`));
+        expect(await walk(b, collection, { versions: [last] })).toEqual([`${id} ${spelled[1]}`]);
+        const selector = exact(versionKeyOfMicros(outcomes[0]?.dateAdded ?? 0));
+        expect(await walk(b, collection, { ids: [id], versions: [selector] })).toEqual([`${id} ${spelled[0]}`]);
+      });
+
+      test('nothing to add changes nothing', async () => {
+        const collection = newCollection();
+        expect(await add(collection, [])).toEqual([]);
+        const one = objects(1);
+        await add(collection, one);
+        const before = await a.getCollectionState(collection);
+        await add(collection, one);
+        expect(await a.getCollectionState(collection)).toEqual(before);
+      });
+
+      test('texts come back byte for byte', async () => {
+        const odd = [
+          '{"id":"x-a--1","z":1,"a":2,"10":3,"9":4}',
+          '{"id":"x-a--2","big":123456789012345678901234567890,"f":1.0,"e":1E+2,"neg":-0}',
+          '{"id":"x-a--3","s":"\\u4e2d\\/\\u0022 汇聚 😀 \\ud83d\\ude00"}',
+          '{"id":"x-a--4","__proto__":{"a":1},"constructor":{"$set":{"a.b":null}},"":[]}',
+          `{"id":"x-a--5","long":"${'é'.repeat(100_000)}"}`,
+        ];
+        const collection = newCollection();
+        const outcomes = await add(
+          collection,
+          odd.map((text, n) => ({ ...version(`x-a--${n + 1}`, time(n)), text })),
+        );
+        expect(kinds(outcomes)).toEqual(Array(5).fill('added'));
+        const page = await b.findObjects(collection, everything, { limit: 10, maxBytes: 10_000_000 });
+        expect(page.texts.equals(Buffer.from(odd.join(',')))).toBe(true);
+        expect((await b.getCollectionState(collection)).bytes).toBe(Buffer.byteLength(odd.join('')));
+      });
+    });
+
+    describe('first and last', () => {
+      test('go by the version, whatever the order of arrival', async () => {
+        const collection = newCollection();
+        const id = newId();
+        const [v1, v2, v3] = [1, 2, 3].map((n) => version(id, time(n))) as [NewVersion, NewVersion, NewVersion];
+        for (const one of [v2, v3, v1]) await add(collection, [one]);
+        const other = objects(1);
+        await add(collection, other);
+        expect(await walk(b, collection, { versions: [last] })).toEqual(names([v3, ...other]));
+        expect(await walk(b, collection, { versions: [first] })).toEqual(names([v1, ...other]));
+        expect(await walk(b, collection, everything)).toEqual(names([v2, v3, v1, ...other]));
+        expect(await walk(b, collection, { versions: [{ ...first, last: true }] })).toEqual(names([v3, v1, ...other]));
+      });
+
+      test('versions of unequal precision are ordered as instants', async () => {
+        const collection = newCollection();
+        const id = newId();
+        const spellings = ['2024-01-01T00:00:00.10001Z', '2024-01-01T00:00:00.1Z', '2024-01-01T00:00:00Z'];
+        const versions = spellings.map((spelled) => version(id, spelled));
+        await add(collection, versions);
+        expect(await walk(a, collection, { versions: [last] })).toEqual([`${id} ${spellings[0]}`]);
+        expect(await walk(a, collection, { versions: [first] })).toEqual([`${id} ${spellings[2]}`]);
+      });
+    });
+
+    describe('finding', () => {
+      const types = ['indicator', 'malware', 'x-rare'];
+      let collection: string;
+      let stored: { version: NewVersion; dateAdded: Micros; isFirst: boolean; isLast: boolean }[];
+      let ids: string[];
+
+      // Thirty objects with one to four versions, in an order that mixes objects, types and versions.
+      beforeAll(async () => {
+        collection = newCollection();
+        ids = Array.from({ length: 30 }, (_, n) => newId(types[n % 10 === 9 ? 2 : n % 2]));
+        const versions = [3, 1, 4, 2].flatMap((n) =>
+          ids.filter((_, at) => at % 4 >= n - 1).map((id) => version(id, time(n))),
+        );
+        const outcomes = await add(collection, versions);
+        stored = versions.map((each, n) => {
+          const same = versions
+            .filter(({ id }) => id === each.id)
+            .map(({ versionKey }) => versionKey ?? '')
+            .sort();
+          return {
+            version: each,
+            dateAdded: outcomes[n]?.dateAdded ?? 0,
+            isFirst: same[0] === each.versionKey,
+            isLast: same.at(-1) === each.versionKey,
+          };
+        });
+      });
+
+      const selectors = {
+        all,
+        last,
+        first,
+        both: { ...first, last: true },
+        exact: exact(key(2), key(4)),
+        mixed: { all: false, first: true, last: false, exact: [key(3)] },
+        none: exact(key(77)),
+      };
+      const conjunctions = [
+        ...Object.values(selectors).map((one) => [one]),
+        [first, last],
+        [selectors.mixed, last],
+        [selectors.exact, selectors.both],
+        [all, selectors.exact, exact(key(2))],
+      ];
+
+      function expected(query: Parameters<Store['findRecords']>[1]): string[] {
+        const matching = stored.filter(
+          (each) =>
+            each.dateAdded > (query.addedAfter ?? 0) &&
+            (query.ids?.includes(each.version.id) ?? true) &&
+            (query.types?.includes(each.version.type) ?? true) &&
+            query.versions.every(
+              (one) =>
+                one.all ||
+                (one.first && each.isFirst) ||
+                (one.last && each.isLast) ||
+                one.exact.includes(each.version.versionKey ?? ''),
+            ),
+        );
+        return names(matching.map((each) => each.version));
+      }
+
+      const narrowings = () => [
+        {},
+        { types: ['indicator'] },
+        { types: ['x-rare', 'malware', 'malware'] },
+        { types: ['x-absent'] },
+        { types: [...Array.from({ length: 150 }, (_, n) => `x-t${n}`), 'malware'] },
+        { ids: [ids[3] ?? ''] },
+        { ids: [...ids.slice(5, 25), newId(), ids[5] ?? ''] },
+        { ids: ids.slice(0, 20), types: ['malware', 'x-rare'] },
+        { ids: [ids[0] ?? ''], types: ['x-absent'] },
+      ];
+
+      test.each([1, 2, 3, 7, 1_000])(
+        'every combination of filters, walked in pages of %i, gives each match once in order',
+        async (limit) => {
+          for (const narrowing of narrowings())
+            for (const versions of conjunctions) {
+              const query = { ...narrowing, versions };
+              expect(await walk(b, collection, query, limit)).toEqual(expected(query));
+            }
+        },
+      );
+
+      test('added_after is exclusive for every shape', async () => {
+        for (const narrowing of narrowings())
+          for (const versions of conjunctions)
+            for (const at of [10, stored.length - 1]) {
+              const query = { ...narrowing, versions, addedAfter: stored[at]?.dateAdded ?? 0 };
+              expect(await walk(b, collection, query)).toEqual(expected(query));
+            }
+      });
+
+      test('objects and records of a page agree, and so do their bounds', async () => {
+        const query = { versions: [last], types: ['indicator'] };
+        const records = await a.findRecords(collection, query, 3);
+        const page = await a.findObjects(collection, query, { limit: 3, maxBytes: 1_000_000 });
+        const served = JSON.parse(`[${page.texts}]`) as { id: string; modified: string }[];
+        expect(served.map(({ id, modified }) => `${id} ${modified}`)).toEqual(
+          records.records.map((record) => `${record.id} ${record.version}`),
+        );
+        expect(page).toMatchObject({
+          count: 3,
+          more: true,
+          first: records.records[0]?.dateAdded,
+          last: records.records[2]?.dateAdded,
+        });
+        expect(records).toMatchObject({ count: 3, more: true, first: page.first, last: page.last });
+        expect(records.records.every(({ specVersion }) => specVersion === '2.1')).toBe(true);
+      });
+
+      test('an exact multiple of the limit ends without more', async () => {
+        const page = await a.findRecords(collection, everything, stored.length);
+        expect(page).toMatchObject({ count: stored.length, more: false });
+      });
+
+      test('an empty page is empty', async () => {
+        const page = await a.findObjects(newCollection(), everything, { limit: 10, maxBytes: 10 });
+        expect(page).toEqual({ count: 0, first: undefined, last: undefined, more: false, texts: Buffer.alloc(0) });
+        expect(await a.findRecords(collection, { ids: [newId()], versions: [last] }, 10)).toEqual({
+          count: 0,
+          first: undefined,
+          last: undefined,
+          more: false,
+          records: [],
+        });
+      });
+
+      test('a page ends before the object that would exceed maxBytes, commas counted, and holds at least one', async () => {
+        const three = newCollection();
+        const versions = objects(3);
+        await add(three, versions);
+        const [one = 0, two = 0] = versions.map(({ text }) => Buffer.byteLength(text));
+        const read = (maxBytes: number) => a.findObjects(three, everything, { limit: 10, maxBytes });
+        expect(await read(one + 1 + two)).toMatchObject({ count: 2, more: true });
+        expect((await read(one + 1 + two)).texts).toHaveLength(one + 1 + two);
+        expect(await read(one + two)).toMatchObject({ count: 1, more: true });
+        expect(await read(1)).toMatchObject({ count: 1, more: true });
+        expect(await read(1_000_000)).toMatchObject({ count: 3, more: false });
+      });
+
+      test('hasObject tells whether any version is here', async () => {
+        expect(await b.hasObject(collection, ids[0] ?? '')).toBe(true);
+        expect(await b.hasObject(collection, newId())).toBe(false);
+        expect(await b.hasObject(newCollection(), ids[0] ?? '')).toBe(false);
+      });
+
+      test('a rare match far behind is found, not reported as an empty page with more', async () => {
+        const big = newCollection();
+        for (let n = 0; n < 3; n += 1) await add(big, objects(2_000));
+        const rare = version(newId(), time(99_999_999));
+        await add(big, [rare, ...objects(10)]);
+        const page = await a.findRecords(big, { versions: [exact(rare.versionKey ?? '')] }, 10);
+        expect(page.records.map(({ id }) => id)).toEqual([rare.id]);
+      });
+    });
+
+    describe('walks', () => {
+      test.each([1, 3, 10])(
+        'in pages of %i, nothing present throughout is missed or repeated while others are added and deleted',
+        async (limit) => {
+          const collection = newCollection();
+          const [kept, doomed] = [objects(40), objects(20)];
+          await add(
+            collection,
+            kept.flatMap((one, n) => (n % 2 === 0 ? [one, doomed[n / 2] ?? one] : [one])),
+          );
+          let added: NewVersion[] = [];
+          const disturb = async () => {
+            const next = objects(1);
+            await b.addObjects(collection, user, next);
+            added = [...added, ...next];
+            const victim = doomed.pop();
+            if (victim !== undefined) await b.deleteObject(collection, victim.id, all, both);
+          };
+          const seen: string[] = [];
+          let addedAfter = 0;
+          for (let more = true; more; ) {
+            const page = await a.findRecords(collection, { versions: [last], addedAfter }, limit);
+            seen.push(...page.records.map((record) => record.id));
+            addedAfter = page.last ?? addedAfter;
+            more = page.more;
+            if (more && added.length < 20) await disturb();
+          }
+          expect(new Set(seen).size).toBe(seen.length);
+          const present = new Set([...kept, ...added].map(({ id }) => id));
+          expect(seen.filter((id) => present.has(id))).toEqual([...kept, ...added].map(({ id }) => id));
+        },
+      );
+    });
+
+    describe('deleting', () => {
+      test('takes every selected version at once, and first and last of the rest follow', async () => {
+        const collection = newCollection();
+        const id = newId();
+        const [v1, v2, v3] = [1, 2, 3].map((n) => version(id, time(n))) as [NewVersion, NewVersion, NewVersion];
+        await add(collection, [v1, v2, v3]);
+        expect(await b.deleteObject(collection, id, { ...last, exact: [key(9)] }, both)).toEqual({
+          outcome: 'deleted',
+          versions: 1,
+        });
+        expect(await walk(a, collection, { versions: [last] })).toEqual(names([v2]));
+        expect(await b.deleteObject(collection, id, first, both)).toEqual({ outcome: 'deleted', versions: 1 });
+        expect(await walk(a, collection, { versions: [first] })).toEqual(names([v2]));
+        expect(await b.deleteObject(collection, id, exact(key(1)), both)).toEqual({ outcome: 'deleted', versions: 0 });
+        expect(await b.deleteObject(collection, id, all, both)).toEqual({ outcome: 'deleted', versions: 1 });
+        expect(await b.deleteObject(collection, id, all, both)).toEqual({ outcome: 'unknown-object' });
+        expect(await b.deleteObject(newCollection(), id, all, both)).toEqual({ outcome: 'unknown-object' });
+        expect(await a.hasObject(collection, id)).toBe(false);
+      });
+
+      test('with onlySubmitter, deletes all or nothing', async () => {
+        const collection = newCollection();
+        const id = newId();
+        await a.addObjects(collection, 'user-a', [version(id, time(1))]);
+        await a.addObjects(collection, 'user-b', [version(id, time(2))]);
+        const mine = { user: 'user-a', onlySubmitter: true };
+        expect(await a.deleteObject(collection, id, all, mine)).toEqual({ outcome: 'not-submitter' });
+        expect((await a.getCollectionState(collection)).versions).toBe(2);
+        expect(await a.deleteObject(collection, id, first, mine)).toEqual({ outcome: 'deleted', versions: 1 });
+      });
+
+      test('what is published again gets a new date_added', async () => {
+        const collection = newCollection();
+        const [one] = objects(1) as [NewVersion];
+        const [before = 0] = dates(await add(collection, [one]));
+        await a.deleteObject(collection, one.id, all, both);
+        const [again] = await add(collection, [one]);
+        expect(again?.outcome).toBe('added');
+        expect(again?.dateAdded).toBeGreaterThan(before);
+      });
+    });
+
+    test('the state of a collection counts versions and bytes, and its generation rises with each change', async () => {
+      const collection = newCollection();
+      const zeros = { collection, highWater: 0, generation: 0, versions: 0, bytes: 0 };
+      expect(await a.getCollectionState(collection)).toEqual(zeros);
+      const versions = objects(3);
+      const [, , high = 0] = dates(await add(collection, versions));
+      const bytes = versions.map(({ text }) => Buffer.byteLength(text));
+      expect(await b.getCollectionState(collection)).toEqual({
+        collection,
+        highWater: high,
+        generation: 1,
+        versions: 3,
+        bytes: bytes.reduce((sum, each) => sum + each, 0),
+      });
+      await a.deleteObject(collection, versions[2]?.id ?? '', all, both);
+      expect(await b.getCollectionState(collection)).toEqual({
+        collection,
+        highWater: high,
+        generation: 2,
+        versions: 2,
+        bytes: (bytes[0] ?? 0) + (bytes[1] ?? 0),
+      });
+      const states = await b.listCollectionStates();
+      expect(states.filter((state) => state.collection === collection)).toHaveLength(1);
+      expect(states.map((state) => state.collection)).toEqual(states.map((state) => state.collection).sort());
+    });
+
+    test('changes tell adds and deletes in commit order, page by page, and leave out adds that were undone', async () => {
+      const collection = newCollection();
+      const tail = async (from: number): Promise<Change[]> => {
+        const changes: Change[] = [];
+        for (let after = from; ; ) {
+          const page = await b.findChanges(after, 2);
+          changes.push(...page);
+          const end = page.at(-1);
+          if (end === undefined) return changes;
+          after = end.seq;
+        }
+      };
+      await add(collection, objects(1));
+      const start = (await tail(0)).at(-1)?.seq ?? 0;
+      const [one, two, three] = objects(3) as [NewVersion, NewVersion, NewVersion];
+      const [first1 = 0, first2 = 0] = dates(await add(collection, [one, two]));
+      await a.deleteObject(collection, one.id, all, both);
+      await add(collection, [three, one]);
+      const changes = await tail(start);
+      expect(changes.map(({ op, id }) => [op, id])).toEqual([
+        ['add', two.id],
+        ['delete', one.id],
+        ['add', three.id],
+        ['add', one.id],
+      ]);
+      expect(changes[0]).toMatchObject({ collection, version: two.version, dateAdded: first2 });
+      expect(changes[1]).toMatchObject({ collection, version: one.version, dateAdded: first1, deletedBy: user });
+      expect(isRising(changes.map(({ seq }) => seq))).toBe(true);
+    });
+
+    test('a status is kept per API root, may be put again, and goes when it is old', async () => {
+      const status = { id: randomUUID(), apiRoot: 'hub', submitter: user, text: '{"id":"汇"}', completedAt: 1_000 };
+      await a.putStatus(status, 0);
+      expect(await b.findStatus('hub', status.id)).toEqual(status);
+      expect(await b.findStatus('other', status.id)).toBeUndefined();
+      await a.putStatus({ ...status, text: '{}' }, 0);
+      expect((await b.findStatus('hub', status.id))?.text).toBe('{}');
+      const young = { ...status, id: randomUUID(), completedAt: 3_000 };
+      await a.putStatus(young, 2_000);
+      expect(await b.findStatus('hub', status.id)).toBeUndefined();
+      expect(await b.findStatus('hub', young.id)).toEqual(young);
+    });
+
+    describe('records', () => {
+      test('change only from the expected revision, and one of two changes at once wins', async () => {
+        const kind = `kind-${randomUUID()}`;
+        expect(await a.findRecord(kind, 'x')).toBeUndefined();
+        expect(await a.putRecord(kind, 'x', 1, {}, {})).toBe(false);
+        expect(await a.putRecord(kind, 'x', 0, { n: 1 }, {})).toBe(true);
+        expect(await a.putRecord(kind, 'x', 0, { n: 2 }, {})).toBe(false);
+        const race = [a, b, a, b].map((store, n) => store.putRecord(kind, 'x', 1, { race: n }, {}));
+        expect((await Promise.all(race)).filter(Boolean)).toHaveLength(1);
+        expect(await b.findRecord(kind, 'x')).toMatchObject({ id: 'x', revision: 2 });
+        expect(await b.deleteRecord(kind, 'x', 1)).toBe(false);
+        expect(await b.deleteRecord(kind, 'x', 2)).toBe(true);
+        expect(await a.findRecord(kind, 'x')).toBeUndefined();
+        expect(await a.putRecord(kind, 'x', 0, { back: true }, {})).toBe(true);
+      });
+
+      test('documents come back as they are', async () => {
+        const kind = `kind-${randomUUID()}`;
+        const document: unknown = JSON.parse(
+          '{"__proto__":{"a":1},"$set":{"a.b":[null,true,1.5]},"":"汇聚 😀","10":1,"9":2}',
+        );
+        await a.putRecord(kind, 'x', 0, document, {});
+        expect(JSON.stringify((await b.findRecord(kind, 'x'))?.document)).toBe(JSON.stringify(document));
+      });
+
+      test('are listed by id in code point order, page by page, and by key', async () => {
+        const kind = `kind-${randomUUID()}`;
+        const ids = ['A', 'a', 'a-b', 'b', '汇', '\uffee', '😀'];
+        for (const id of [...ids].reverse())
+          await a.putRecord(kind, id, 0, { id }, { team: id < 'b' ? 'red' : 'blue', all: 'yes' });
+        const listed: string[] = [];
+        for (let after: string | undefined = ''; after !== undefined; ) {
+          const page: { id: string }[] = await b.queryRecords(kind, { limit: 2, after });
+          listed.push(...page.map(({ id }) => id));
+          after = page.at(-1)?.id;
+        }
+        expect(listed).toEqual(ids);
+        const red = await b.queryRecords(kind, { key: { name: 'team', value: 'red' }, limit: 10 });
+        expect(red.map(({ id }) => id)).toEqual(['A', 'a', 'a-b']);
+        const rest = await b.queryRecords(kind, { key: { name: 'all', value: 'yes' }, after: 'a', limit: 2 });
+        expect(rest.map(({ id }) => id)).toEqual(['a-b', 'b']);
+        expect(await b.queryRecords('other', { key: { name: 'team', value: 'red' }, limit: 10 })).toEqual([]);
+      });
+
+      test('keys follow the document, and go with it', async () => {
+        const kind = `kind-${randomUUID()}`;
+        const find = (value: string) => b.queryRecords(kind, { key: { name: 'owner', value }, limit: 10 });
+        await a.putRecord(kind, 'x', 0, 1, { owner: 'ann', other: 'z' });
+        await a.putRecord(kind, 'x', 1, 2, { owner: 'bob' });
+        expect(await find('ann')).toEqual([]);
+        expect(await find('bob')).toEqual([{ id: 'x', revision: 2, document: 2 }]);
+        await a.putRecord(kind, 'x', 1, 3, { owner: 'cid' });
+        expect(await find('cid')).toEqual([]);
+        await a.deleteRecord(kind, 'x', 2);
+        expect(await find('bob')).toEqual([]);
+      });
+    });
+
+    test('closing waits for what was begun, may be repeated, and refuses what comes after', async () => {
+      const collection = newCollection();
+      const store = await openStore();
+      const adding = Array.from({ length: 10 }, () => store.addObjects(collection, user, objects(20)));
+      const reading = store.findRecords(collection, everything, 10);
+      await Promise.all([store.close(), store.close()]);
+      await store.close();
+      expect((await Promise.all(adding)).flatMap(kinds)).toEqual(Array(200).fill('added'));
+      await reading;
+      await expect(store.addObjects(collection, user, objects(1))).rejects.toMatchObject({ code: 'unavailable' });
+      await expect(store.findRecords(collection, everything, 10)).rejects.toMatchObject({ code: 'unavailable' });
+      expect((await a.getCollectionState(collection)).versions).toBe(200);
+    });
+  });
+}

@@ -1,0 +1,73 @@
+import { statSync, writeFileSync } from 'node:fs';
+import { describe, expect, test } from '@jest/globals';
+import Database from 'better-sqlite3';
+import { makeDurable, openFile } from '../../src/store/sqlite/connection.ts';
+import { assertOurs, layoutSteps, prepareLayout } from '../../src/store/sqlite/layout.ts';
+import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
+import { useTempFolder } from './temp-folder.ts';
+
+const older = ['CREATE TABLE notes (text TEXT)', "INSERT INTO notes VALUES ('kept')"];
+
+function tables(db: Database.Database): unknown[] {
+  return db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").pluck().all();
+}
+
+describe('the layout of the file', () => {
+  const pathOf = useTempFolder();
+
+  test('a new store has the newest layout, in a folder and a file for its owner only', async () => {
+    const path = pathOf('new/deep/huiju.db');
+    await (await openSqliteStore({ path })).close();
+    const db = openFile(path);
+    expect(db.pragma('user_version', { simple: true })).toBe(layoutSteps.length);
+    db.close();
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(statSync(pathOf('new/deep')).mode & 0o777).toBe(0o700);
+  });
+
+  test('an older layout is upgraded step by step, and its data is kept', () => {
+    const db = makeDurable(openFile(pathOf('older.db')));
+    prepareLayout(db, older);
+    prepareLayout(db, [...older, 'ALTER TABLE notes ADD COLUMN more INTEGER', 'UPDATE notes SET more = 1']);
+    expect(db.prepare('SELECT * FROM notes').all()).toEqual([{ text: 'kept', more: 1 }]);
+    expect(db.pragma('user_version', { simple: true })).toBe(4);
+    db.close();
+  });
+
+  test('a step that fails leaves the file as it was', () => {
+    const db = makeDurable(openFile(pathOf('failed.db')));
+    prepareLayout(db, older);
+    expect(() => prepareLayout(db, [...older, 'CREATE TABLE half (x)', 'no SQL'])).toThrow('syntax error');
+    expect(db.pragma('user_version', { simple: true })).toBe(2);
+    expect(tables(db)).toEqual(['notes']);
+    db.close();
+  });
+
+  test('a newer layout is refused with what to do, and untouched', async () => {
+    const path = pathOf('newer.db');
+    const db = makeDurable(openFile(path));
+    prepareLayout(db, [...layoutSteps, 'CREATE TABLE later (x)']);
+    expect(() => assertOurs(db)).toThrow(/newer Huiju \(layout 2; this one knows up to 1\): run the newer/);
+    db.close();
+    await expect(openSqliteStore({ path })).rejects.toMatchObject({ name: 'OperatorError' });
+  });
+
+  test('a file of another program is refused and untouched', async () => {
+    const path = pathOf('foreign.db');
+    const db = new Database(path);
+    db.exec('CREATE TABLE theirs (x)');
+    db.close();
+    await expect(openSqliteStore({ path })).rejects.toThrow(/is not a Huiju store/);
+    const again = new Database(path);
+    expect(tables(again)).toEqual(['theirs']);
+    expect(again.pragma('journal_mode', { simple: true })).toBe('delete');
+    again.close();
+  });
+
+  test('a file that is no database, and a path that cannot be written, are refused', async () => {
+    const path = pathOf('text.db');
+    writeFileSync(path, 'not a database, but long enough to have a header '.repeat(100));
+    await expect(openSqliteStore({ path })).rejects.toThrow(/is not an SQLite file/);
+    await expect(openSqliteStore({ path: `${path}/huiju.db` })).rejects.toThrow(/cannot be opened for writing/);
+  });
+});
