@@ -192,9 +192,9 @@ describe('the quick start', () => {
   function run(blocks: readonly string[]): Promise<RunResult> {
     const script = blocks
       .join('\n')
-      .replaceAll('/tmp/huiju-client/bin/python', 'python' in found ? found.python : '')
       .replaceAll('http://127.0.0.1:8080', server.url)
-      .replaceAll('/tmp/', `${folder}/`)
+      .replaceAll('/tmp/huiju-', `${folder}/huiju-`)
+      .replaceAll(`${folder}/huiju-client/bin/python`, 'python' in found ? found.python : '')
       .replaceAll('bin/huiju.js', `'${process.execPath}' '${join(root, 'src', 'main.ts')}'`);
     return runProgram('sh', ['-e', '-c', script], { env: { HUIJU_STORE: `sqlite:${join(folder, 'huiju.db')}` } });
   }
