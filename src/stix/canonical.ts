@@ -8,6 +8,19 @@ import { findVersionKey } from './timestamp.ts';
 const whitespace = new Set([' ', '\t', '\n', '\r']);
 const endOfToken = new Set([',', ']', '}', ...whitespace]);
 
+/** Parts of a canonical text that are longer are replaced by their hash. */
+const foldedFrom = 1024;
+
+function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('base64url');
+}
+
+// Each level joins and sorts what its parts became; folded, no character is handled more than a few times, however
+// deep it lies. No canonical text begins with the mark.
+function fold(text: string): string {
+  return text.length < foldedFrom ? text : `#${text.charAt(0)}${hashOf(text)}`;
+}
+
 // Compared as instants: `created` and `modified` name the version, however many zeros they are written with.
 function canonicalVersion(text: string): string {
   const key = findVersionKey(JSON.parse(text) as string);
@@ -39,7 +52,7 @@ class CanonicalReader {
     const end = endOfString(this.text, this.at) + 1;
     const token = this.text.slice(this.at, end);
     this.at = end;
-    return token.includes('\\') ? JSON.stringify(JSON.parse(token)) : token;
+    return fold(token.includes('\\') ? JSON.stringify(JSON.parse(token)) : token);
   }
 
   private scalar(): string {
@@ -56,7 +69,7 @@ class CanonicalReader {
       if (this.peek() === ',') this.at += 1;
     }
     this.at += 1;
-    return `[${items.join(',')}]`;
+    return fold(`[${items.join(',')}]`);
   }
 
   private object(depth: number): string {
@@ -67,7 +80,7 @@ class CanonicalReader {
       if (this.peek() === ',') this.at += 1;
     }
     this.at += 1;
-    return `{${members.sort().join(',')}}`;
+    return fold(`{${members.sort().join(',')}}`);
   }
 
   private member(depth: number): string {
@@ -86,7 +99,7 @@ function canonical(text: string): string {
 
 /** Equal for two object texts if and only if they say the same, as far as SHA-256 tells: 22 characters. */
 export function contentDigest(text: string): string {
-  return createHash('sha256').update(canonical(text)).digest('base64url').slice(0, 22);
+  return hashOf(canonical(text)).slice(0, 22);
 }
 
 /** Whether two object texts say the same. Both are valid JSON that `readObject` found nothing wrong with. */

@@ -43,8 +43,8 @@ class Findings {
   /** Path of what is being checked within the document. */
   prefix = '';
 
-  get isFull(): boolean {
-    return this.errors.length > maxIssues;
+  isFull(level: 'error' | 'warning'): boolean {
+    return (level === 'error' ? this.errors : this.warnings).length > maxIssues;
   }
 
   add(level: 'error' | 'warning', { code, path, message }: Issue): void {
@@ -84,7 +84,7 @@ function checkSchema(object: StixObject, type: string, policy: Policy, findings:
 function checkRules(object: StixObject, type: string, policy: Policy, now: number, findings: Findings): void {
   for (const { code, level, check: checkRule } of rulesFor(type, policy)) {
     const report: Report = (path, message) => {
-      if (!findings.isFull) findings.add(level, { code, path: pointerTo(path), message });
+      if (!findings.isFull(level)) findings.add(level, { code, path: pointerTo(path), message });
     };
     checkRule(object, report, { now });
   }
@@ -176,7 +176,7 @@ function checkMembers(members: unknown, policy: Policy, now: number, findings: F
   const objects = listOf(members);
   if (objects.length === 0) findings.add('error', noMembers);
   for (const [index, member] of objects.entries()) {
-    if (findings.isFull) return;
+    if (findings.isFull('error')) return;
     findings.prefix = `/objects/${index}`;
     checkValue(member, policy, now, findings);
   }

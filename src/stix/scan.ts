@@ -6,10 +6,10 @@
 
 /** What is wrong with a text, and where. */
 export class ScanError extends Error {
-  /** `syntax`: not JSON or not UTF-8. `shape`: JSON, but not what the scanner was asked to read. */
-  readonly kind: 'syntax' | 'shape';
+  /** `syntax`: not JSON or not UTF-8. `shape`: JSON, but no envelope. `length`: the root object is too long. */
+  readonly kind: 'syntax' | 'shape' | 'length';
 
-  constructor(kind: 'syntax' | 'shape', message: string) {
+  constructor(kind: ScanError['kind'], message: string) {
     super(message);
     this.name = 'ScanError';
     this.kind = kind;
@@ -50,6 +50,8 @@ export interface ScanOptions {
 const headLength = 4096;
 /** Brackets that may be open at once. Objects may nest less (`maxDepth` in object-text.ts); this bounds memory. */
 const maxOpenBrackets = 1_000_000;
+/** Bytes of a name in the root object; TAXII 2.1 §7.1.1 allows 250 characters. */
+const maxNameLength = 2000;
 /** Names in the root object: an envelope has three, a bundle four, custom ones come on top. */
 const maxRootMembers = 1000;
 
@@ -514,7 +516,12 @@ export function createScanner({ maxObjectLength, onObject }: ScanOptions): Scann
 
   function collectName(chunk: Uint8Array, from: number, to: number): void {
     const bytes = rootName as number[];
-    if (bytes.length + to - from > maxObjectLength) refuse('a member name of the root object is too long');
+    if (bytes.length + to - from > maxNameLength) {
+      throw new ScanError(
+        'shape',
+        `a member name of the root object is longer than ${maxNameLength} bytes at ${where()}`,
+      );
+    }
     for (let index = from; index < to; index += 1) bytes.push(chunk[index] as number);
   }
 
@@ -522,7 +529,10 @@ export function createScanner({ maxObjectLength, onObject }: ScanOptions): Scann
     if (state === start) throw new ScanError('syntax', 'the text is empty');
     if (state !== done) refuse('the text ends too early');
     if (root.tooLong) {
-      throw new ScanError('shape', `the members beside \`objects\` are longer than ${maxObjectLength} bytes`);
+      throw new ScanError(
+        'length',
+        `the object, without its list \`objects\`, is longer than ${maxObjectLength} bytes`,
+      );
     }
     return { root: root.text.toString(), objects, count };
   }

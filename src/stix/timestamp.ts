@@ -6,7 +6,8 @@
 import type { Micros } from '../store/store.ts';
 
 // STIX 2.1 §2.16: RFC 3339 with upper-case T and Z, no offset, at least one fraction digit after a dot.
-const stixTimestamp = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(?:\.(\d+))?Z$/;
+// Any number of fraction digits is legal; more than 64 say nothing, and versions are shown in many places.
+const stixTimestamp = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,64}))?Z$/;
 // RFC 3339 §5.6 as clients send it: any offset, lower case too.
 const rfc3339 = /^(\d{4})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,9}))?(?:[Zz]|([+-])(\d{2}):(\d{2}))$/;
 

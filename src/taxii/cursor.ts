@@ -27,7 +27,10 @@ const checksumLength = 6;
 const maxLength = 98_304;
 /** Payloads from this length on are deflated: a cursor is then no longer than the list of ids that it carries. */
 const deflatedFrom = 1024;
-const maxPayload = 4 * maxLength;
+// Twice what a request line can ask for: a cursor carries the filters of its request, and one more set at the most.
+const maxPayload = 2 * maxLength;
+/** A walk narrows its versions once, if at all; a cursor must not grow with every page. */
+export const maxSelectors = 8;
 
 function checksum(payload: Buffer): Buffer {
   return createHash('sha256').update('huiju cursor').update(payload).digest().subarray(0, checksumLength);
@@ -102,6 +105,7 @@ export function parseCursor(text: string): Cursor {
     (ids === null || isTextList(ids)) &&
     (types === null || isTextList(types)) &&
     versions.length > 0 &&
+    versions.length <= maxSelectors &&
     versions.every((selector) => selector !== undefined);
   if (!isSound) {
     throw new TaxiiError('malformed-parameter', 'next: this is no cursor of this server. Send `next` as it was given.');

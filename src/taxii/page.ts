@@ -2,7 +2,7 @@
 
 import { TaxiiError } from '../errors.ts';
 import type { Micros, ObjectQuery, PageInfo, VersionSelector } from '../store/store.ts';
-import { type Cursor, formatCursor, parseCursor } from './cursor.ts';
+import { type Cursor, formatCursor, maxSelectors, parseCursor } from './cursor.ts';
 import type { Filters } from './query.ts';
 
 export interface PageLimits {
@@ -24,12 +24,10 @@ export const everyVersion: VersionSelector = { all: true, first: false, last: fa
 /** TAXII 2.1 §3.4.1: what is requested when `match[version]` is not. */
 export const lastVersion: VersionSelector = { all: false, first: false, last: true, exact: [] };
 
-// A walk narrows its versions once, if at all; a cursor must not grow with every page.
-const maxSelectors = 8;
-
 function intersect(kept?: readonly string[], given?: readonly string[]): readonly string[] | undefined {
   if (kept === undefined || given === undefined) return kept ?? given;
-  return kept.filter((item) => given.includes(item));
+  const both = new Set(given);
+  return kept.filter((item) => both.has(item));
 }
 
 function isSame(a: VersionSelector, b: VersionSelector): boolean {

@@ -44,7 +44,11 @@ function findValue(params: URLSearchParams, parameter: Parameter): string | unde
 function parseAddedAfter(value: string): Micros {
   // A '+' that was not percent-encoded arrives as a space.
   const micros = findMicros(value.replace(/ (?=\d\d:\d\d$)/, '+'));
-  return micros ?? malformed('added_after', value, 'an RFC 3339 time such as 2026-01-31T00:00:00.000000Z');
+  if (micros === undefined) {
+    return malformed('added_after', value, 'an RFC 3339 time such as 2026-01-31T00:00:00.000000Z');
+  }
+  // Clients begin with the year 1 or 1601. No date_added lies outside these bounds, and within them numbers are exact.
+  return Math.min(Math.max(micros, 0), Number.MAX_SAFE_INTEGER);
 }
 
 function parseLimit(value: string): number {

@@ -174,6 +174,11 @@ describe('refusing a text', () => {
     expect(failure('{"type":"bundle","t\\u0079pe":"x"}')).toMatchObject({ kind: 'shape' });
   });
 
+  test('a member name of the root has a bounded length', () => {
+    expect(failure(`{"${'n'.repeat(2001)}":1}`, 100)).toMatchObject({ kind: 'shape' });
+    expect(failure(`{"${'\\u0041'.repeat(400)}":1}`, 7)).toMatchObject({ kind: 'shape' });
+  });
+
   test('brackets without end cost bounded memory', () => {
     const scanner = createScanner({ maxObjectLength: 1000, onObject: () => undefined });
     const brackets = Buffer.alloc(100_000, '[');

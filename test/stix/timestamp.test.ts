@@ -24,6 +24,7 @@ describe('STIX 2.1 §2.16 timestamps', () => {
     '2016-04-06 20:03:48Z',
     '2016-04-06T20:03:48.1Z\n',
     '2016-04-06',
+    `2016-04-06T20:03:48.${'0'.repeat(65)}Z`,
     '',
   ])('%j is no timestamp', (text) => {
     expect(findVersionKey(text)).toBeUndefined();

@@ -78,6 +78,16 @@ describe('TAXII 2.1 §3.4: parameters', () => {
     expect(parseFilters(new URLSearchParams('match[id]=a&limit=0'), ['match[version]'])).toEqual({});
   });
 
+  test.each(['0001-01-01T00:00:00Z', '1601-01-01T00:00:00Z', '9999-12-31T23:59:59Z'])(
+    'added_after=%s is far from every date_added, and its cursor can be read again',
+    (time) => {
+      const filters = parse(`added_after=${time}`);
+      const page = { count: 1, first: 5, last: 7, more: true };
+      const next = planPage(filters, 'c', limits).nextAfter(page) as string;
+      expect(planPage({ next }, 'c', limits).query?.addedAfter).toBe(7);
+    },
+  );
+
   test('a huge limit is no error', () => {
     expect(planPage(parse(`limit=${'9'.repeat(400)}`), 'c', limits).limit).toBe(1000);
   });
@@ -139,6 +149,14 @@ describe('TAXII 2.1 §3.5: cursors', () => {
     for (const text of [...changed, next.slice(0, -1), `${next}A`, 'x', '../..', '{}', '%00', 'A'.repeat(70_000)]) {
       expect(() => parseCursor(text)).toThrow(expect.objectContaining({ status: 400 }));
     }
+  });
+
+  test('that nobody was given are bounded too', () => {
+    const versions = Array.from({ length: 9 }, () => lastVersion);
+    expect(() => parseCursor(formatCursor({ scope: 'c', position: 1, versions }))).toThrow('no cursor of this server');
+    const ids = Array.from({ length: 60_000 }, (_, index) => `x--${index}`);
+    const next = formatCursor({ scope: 'c', position: 1, ids, versions: [lastVersion] });
+    expect(() => parseCursor(next)).toThrow('no cursor of this server');
   });
 
   test('survive writing and reading', () => {
