@@ -4,17 +4,27 @@ import express, { type Express, type Request, type RequestHandler } from 'expres
 import helmet from 'helmet';
 import type { Authenticator } from './auth/authenticate.ts';
 import { TaxiiError } from './errors.ts';
+import { awaitTurn, endLateBodies, excuseWaiting } from './http/connections.ts';
+import { allowOrigins, type CorsOrigins } from './http/cors.ts';
 import { createErrorHandler } from './http/error-handler.ts';
+import { createHealthRouter, type HealthDeps } from './http/health.ts';
+import { createLanding } from './http/landing.ts';
 import { logRequests } from './http/request-log.ts';
 import type { TaxiiResponse } from './http/send.ts';
 import { createTaxiiRouter, type TaxiiDeps } from './http/taxii-routes.ts';
+import type { AccessLog } from './hub/access-log.ts';
 import type { Log } from './log.ts';
+import { loginToSee } from './taxii/access.ts';
 
 export interface AppDeps {
   readonly taxii: TaxiiDeps;
   readonly authenticator: Authenticator;
+  readonly accessLog: AccessLog;
+  readonly isClosing: HealthDeps['isClosing'];
   readonly log: Log;
   readonly trustedProxy: readonly string[];
+  /** Web sites whose scripts may use the server; undefined: none. */
+  readonly corsOrigins: CorsOrigins | undefined;
   /** Whether clients reach the server by HTTPS. */
   readonly isHttps: boolean;
 }
@@ -50,31 +60,47 @@ function secureHeaders(isHttps: boolean): RequestHandler {
 
 function identify(authenticator: Authenticator): RequestHandler {
   return async (request, response, next) => {
-    const { authorization } = request.headers;
-    const headers = authorization === undefined ? {} : { authorization };
-    (response as TaxiiResponse).locals.caller = await authenticator.authenticate(headers);
+    (response as TaxiiResponse).locals.caller = await authenticator.authenticate(request.headers);
     next();
   };
 }
 
-// Answers depend on who asks and change with every publication.
+// Answers depend on who asks and change with every publication. Some are packed for who asks for it.
 const forbidCaching: RequestHandler = (_request, response, next) => {
   response.setHeader('Cache-Control', 'no-store');
+  response.setHeader('Vary', 'Accept-Encoding');
   next();
 };
 
 const refuseUnknownPath = (request: Request, response: TaxiiResponse): void => {
-  if (response.locals.caller?.kind !== 'user') throw new TaxiiError('login-required', 'Log in to see what is here.');
+  if (response.locals.caller?.kind !== 'user') throw new TaxiiError('login-required', loginToSee);
   const path = JSON.stringify(request.path.slice(0, 200));
   throw new TaxiiError('not-found', `There is nothing at ${path}. Discovery is at /taxii2/.`);
 };
 
-export function createApp({ taxii, authenticator, log, trustedProxy, isHttps }: AppDeps): Express {
+export function createApp({
+  taxii,
+  authenticator,
+  accessLog,
+  isClosing,
+  log,
+  trustedProxy,
+  corsOrigins,
+  isHttps,
+}: AppDeps): Express {
   const app = express();
   app.disable('x-powered-by').disable('etag').set('query parser', false);
   app.set('trust proxy', trustedProxy.length === 0 ? false : [...trustedProxy]);
-  app.use(logRequests(log));
+  app.use(
+    awaitTurn,
+    excuseWaiting,
+    endLateBodies,
+    createHealthRouter({ store: taxii.store, log, isClosing }),
+    logRequests(log, accessLog),
+  );
   app.use(requireHost, collapseSlashes, secureHeaders(isHttps), forbidCaching);
+  if (corsOrigins !== undefined) app.use(allowOrigins(corsOrigins));
+  app.get('/', createLanding(taxii));
   app.use(identify(authenticator));
   app.use(createTaxiiRouter(taxii));
   app.use(refuseUnknownPath as RequestHandler);

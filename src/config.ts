@@ -6,6 +6,7 @@ import { BlockList, isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import { listMistakes, OperatorError } from './errors.ts';
+import { suggest } from './nearest.ts';
 
 /** Every variable there is: `fallback` is what counts when it is not set. The README lists the same; a test compares. */
 export const variables = {
@@ -26,6 +27,10 @@ export const variables = {
   HUIJU_TRUSTED_PROXY: {
     fallback: '',
     meaning: 'Reverse proxies whose X-Forwarded headers count: addresses, subnets or loopback, comma-separated',
+  },
+  HUIJU_CORS_ORIGINS: {
+    fallback: '',
+    meaning: 'Web sites whose scripts may use the server in browsers: origins, comma-separated, or *',
   },
   HUIJU_WORKERS: { fallback: '1', meaning: 'Threads that check objects, 1 to 64' },
   HUIJU_LOG_LEVEL: { fallback: 'info', meaning: 'trace, debug, info, warn, error, fatal or silent' },
@@ -57,6 +62,8 @@ export interface Config {
     | { readonly kind: 'https'; readonly cert: string; readonly key: string };
   /** Addresses, subnets and the word `loopback`, as Express's `trust proxy` takes them; empty: no proxy. */
   readonly trustedProxy: readonly string[];
+  /** Web sites whose scripts may use the server; `*`: all, without credentials; undefined: none. */
+  readonly corsOrigins: readonly string[] | '*' | undefined;
   readonly workers: number;
   readonly logLevel: (typeof logLevels)[number];
   /** Bytes. */
@@ -151,6 +158,22 @@ function parseProxies(text: string): Parsed<readonly string[]> {
   return { fault: `${JSON.stringify(wrong)} is neither an address, nor a subnet such as 10.0.0.0/8, nor loopback` };
 }
 
+function isOrigin(text: string): boolean {
+  const url = URL.parse(text);
+  return url !== null && ['http:', 'https:'].includes(url.protocol) && url.origin === text;
+}
+
+function parseOrigins(text: string): Parsed<readonly string[] | '*'> {
+  if (text === '*') return { value: '*' };
+  const value = text.split(',').map((item) => item.trim());
+  const wrong = value.find((item) => !isOrigin(item));
+  if (wrong === undefined) return { value };
+  const right = 'https://soc.example.org: scheme, host in lower case, a port that is not the usual one, no path';
+  return {
+    fault: `${JSON.stringify(wrong)} is no origin; write it as browsers do, ${right}; or * alone for all sites`,
+  };
+}
+
 function parsePem(text: string): Parsed<string> {
   try {
     return { value: readFileSync(text, 'utf8') };
@@ -182,30 +205,12 @@ function isLoopback(host: string): boolean {
   return family !== 0 && loopback.check(host, family === 4 ? 'ipv4' : 'ipv6');
 }
 
-// One slip of the finger costs 1, whichever it is (Levenshtein).
-function countSlips(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (const [i, letter] of [...a].entries()) {
-    const next = [i + 1];
-    for (let j = 0; j < b.length; j += 1) {
-      const replaced = (row[j] ?? 0) + (letter === b[j] ? 0 : 1);
-      next.push(Math.min(replaced, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
-}
-
 function findUnknown(env: Environment): string[] {
   const known = Object.keys(variables);
   const unknown = Object.keys(env).filter(
     (name) => name.startsWith('HUIJU_') && !name.startsWith('HUIJU_TEST_') && !known.includes(name),
   );
-  return unknown.sort().map((name) => {
-    const slips = (candidate: string) => countSlips(name.slice(0, 100), candidate);
-    const nearest = known.reduce((best, candidate) => (slips(candidate) < slips(best) ? candidate : best));
-    return `${name} is not a variable; the nearest is ${nearest}`;
-  });
+  return unknown.sort().map((name) => `${name} is not a variable${suggest(name, known)}`);
 }
 
 /** Reads variables one by one and remembers what was wrong. */
@@ -283,6 +288,7 @@ export function examineConfig(env: Environment = process.env): { config: Config;
     collections: resolve(read('HUIJU_COLLECTIONS', (text) => ({ value: text }))),
     transport: findTransport(find('HUIJU_TLS_CERT', parsePem), find('HUIJU_TLS_KEY', parsePem), mistakes),
     trustedProxy: find('HUIJU_TRUSTED_PROXY', parseProxies) ?? [],
+    corsOrigins: find('HUIJU_CORS_ORIGINS', parseOrigins),
     workers: read('HUIJU_WORKERS', parseWhole(1, 64)),
     logLevel: read('HUIJU_LOG_LEVEL', parseOneOf(logLevels)),
     maxContentLength: read('HUIJU_MAX_CONTENT_LENGTH', parseBytes(1024 * gibibyte)),

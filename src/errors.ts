@@ -16,6 +16,7 @@ export const errorCodes = {
   'unsupported-media-type': { status: 415, title: 'Unsupported media type' },
   'invalid-envelope': { status: 422, title: 'Not an envelope' },
   'too-many-logins': { status: 429, title: 'Too many logins at once' },
+  'too-many-uploads': { status: 429, title: 'Too many uploads at once' },
   'headers-too-large': { status: 431, title: 'Header fields too large' },
   'internal-error': { status: 500, title: 'Internal error' },
   unavailable: { status: 503, title: 'Temporarily unavailable' },

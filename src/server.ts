@@ -1,17 +1,23 @@
 /** Composition root: opens, wires, listens, closes. Everything is constructed here, top to bottom. */
 
-import { createServer as createHttpServer, type Server } from 'node:http';
-import { createServer as createHttpsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { createServer as createHttpServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer as createHttpsServer, Server as HttpsServer } from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
 import { createApp } from './app.ts';
 import { createAuthenticator } from './auth/authenticate.ts';
 import type { Config } from './config.ts';
 import { OperatorError } from './errors.ts';
 import { createBaseUrl, formatAuthority } from './http/base-url.ts';
+import { connectionOptions, limitConnections } from './http/connections.ts';
 import { answerParserErrors } from './http/error-handler.ts';
+import { defaultLimits, type HttpLimits } from './http/limits.ts';
+import { createOutbox } from './http/outbox.ts';
+import { createUploads } from './http/uploads.ts';
+import { startAccessLog } from './hub/access-log.ts';
 import { ensureAdmin } from './hub/users.ts';
 import type { Log } from './log.ts';
 import { openStore } from './store/open-store.ts';
+import { createTurns } from './taxii/add-objects.ts';
 import { loadApiRoots } from './taxii/api-roots.ts';
 import { startChecker } from './taxii/checker.ts';
 
@@ -26,10 +32,6 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
-/** A page cursor carries its filters, so a request line may be long. */
-const maxHeaderSize = 96 * 1024;
-/** How long a poller's connection is kept between its requests. */
-const keepAliveTimeout = 75_000;
 /** How long a running request may take when the server ends. */
 const closeTimeout = 30_000;
 
@@ -47,11 +49,12 @@ const ciphers = [
   'ECDHE-RSA-AES128-GCM-SHA256',
 ].join(':');
 
-function createServer({ transport }: Config): Server {
-  const options = { maxHeaderSize, keepAliveTimeout, requireHostHeader: false };
+function createServer({ transport }: Config, limits: HttpLimits): Server {
+  const options = connectionOptions(limits);
   if (transport.kind === 'http') return createHttpServer(options);
   const { cert, key } = transport;
-  return createHttpsServer({ ...options, cert, key, ciphers, minVersion: 'TLSv1.2', honorCipherOrder: true });
+  const tls = { cert, key, ciphers, minVersion: 'TLSv1.2', honorCipherOrder: true } as const;
+  return createHttpsServer({ ...options, ...tls, handshakeTimeout: limits.headersTimeout });
 }
 
 function listen(server: Server, { host, port }: Config): Promise<AddressInfo> {
@@ -70,12 +73,27 @@ function listen(server: Server, { host, port }: Config): Promise<AddressInfo> {
   });
 }
 
+/** Connections on which no request ever began; Node does not count them as idle. */
+function trackSilent(server: Server): ReadonlySet<Socket> {
+  const silent = new Set<Socket>();
+  server.on(server instanceof HttpsServer ? 'secureConnection' : 'connection', (socket: Socket) => {
+    silent.add(socket);
+    socket.once('close', () => silent.delete(socket));
+  });
+  const speaks = ({ socket }: IncomingMessage): void => {
+    silent.delete(socket);
+  };
+  server.on('request', speaks).on('checkContinue', speaks).on('checkExpectation', speaks);
+  return silent;
+}
+
 /** Stops listening and waits for running requests; those that take too long are cut off. */
-async function closeServer(server: Server): Promise<void> {
+async function closeServer(server: Server, silent: ReadonlySet<Socket>): Promise<void> {
   const closed = new Promise<void>((resolve) => {
     server.close(() => resolve());
   });
   server.closeIdleConnections();
+  for (const socket of silent) socket.destroy();
   // A connection whose request ends from now on is idle and must not be waited for.
   server.prependListener('request', (_request, response) => {
     response.shouldKeepAlive = false;
@@ -89,15 +107,30 @@ async function closeServer(server: Server): Promise<void> {
 
 const now = (): number => Date.now() * 1000;
 
-/** Starts a server. Throws OperatorError for what the operator can mend. */
-export async function startServer(config: Config, log: Log): Promise<RunningServer> {
+/**
+ * Starts a server. Throws OperatorError for what the operator can mend. `keepPassword` gets the password of the user
+ * `admin` if this start creates it; when it fails the start does.
+ */
+export async function startServer(
+  config: Config,
+  log: Log,
+  limits: HttpLimits = defaultLimits,
+  keepPassword?: (password: string) => Promise<void>,
+): Promise<RunningServer> {
   const roots = loadApiRoots(config.collections);
   const store = await openStore(config.store);
   const checker = startChecker(config.workers);
-  const server = createServer(config);
+  const accessLog = startAccessLog({
+    store,
+    roots,
+    now,
+    onLoss: (entries, err) => log.warn({ entries, err }, 'requests are missing in the access log'),
+  });
+  const server = createServer(config, limits);
+  const silent = trackSilent(server);
   const work = new Set<Promise<unknown>>();
+  let closing: Promise<void> | undefined;
   try {
-    const adminPassword = (await ensureAdmin(store))?.password;
     const baseUrl = createBaseUrl({
       publicUrl: config.publicUrl,
       scheme: config.transport.kind,
@@ -107,14 +140,21 @@ export async function startServer(config: Config, log: Log): Promise<RunningServ
     const app = createApp({
       log,
       trustedProxy: config.trustedProxy,
+      corsOrigins: config.corsOrigins,
       isHttps: (config.publicUrl ?? config.transport.kind).startsWith('https'),
+      isClosing: () => closing !== undefined,
       authenticator: createAuthenticator({ store, now: Date.now }),
+      accessLog,
       taxii: {
         store,
         checker,
+        inTurn: createTurns(),
         roots,
         now,
         limits: config.page,
+        http: limits,
+        outbox: createOutbox(limits),
+        uploads: createUploads(limits.uploads),
         maxContentLength: config.maxContentLength,
         maxObjectLength: config.maxObjectLength,
         baseUrlOf: baseUrl.of,
@@ -130,15 +170,19 @@ export async function startServer(config: Config, log: Log): Promise<RunningServ
     });
     server.on('request', app).on('checkContinue', app).on('checkExpectation', app);
     answerParserErrors(server, log);
+    limitConnections(server, limits);
     await listen(server, config);
+    // Only now: a start that fails must not create a user whose password is never seen.
+    const { password: adminPassword, warning } = await ensureAdmin(store, keepPassword);
+    if (warning !== undefined) log.warn(warning);
 
     const close = async (): Promise<void> => {
-      await closeServer(server);
+      await closeServer(server, silent);
       await Promise.allSettled(work);
+      await accessLog.close();
       await checker.close();
       await store.close();
     };
-    let closing: Promise<void> | undefined;
     return {
       url: baseUrl.own(),
       roots: roots.map(({ name }) => name),
@@ -149,6 +193,8 @@ export async function startServer(config: Config, log: Log): Promise<RunningServ
       },
     };
   } catch (error) {
+    server.close();
+    await accessLog.close();
     await checker.close();
     await store.close();
     throw error;

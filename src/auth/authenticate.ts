@@ -1,4 +1,4 @@
-/** Who is calling: from an Authorization header to a Caller. passport's strategies carry it; nothing else sees them. */
+/** Who is calling: from header fields to a Caller. passport's strategies carry it; nothing else sees them. */
 
 import passport from 'passport';
 import { BasicStrategy } from 'passport-http';
@@ -9,7 +9,7 @@ import { findUserOfToken } from '../hub/tokens.ts';
 import { findUser, type User } from '../hub/users.ts';
 import type { Store } from '../store/store.ts';
 import type { Caller } from '../taxii/access.ts';
-import { type Credentials, findCredentials } from './credentials.ts';
+import { type CredentialHeaders, type Credentials, findCredentials } from './credentials.ts';
 import { createRememberedLogins, type Login } from './remembered-logins.ts';
 
 /** Values of WWW-Authenticate, one header each: every 401 carries them (TAXII 2.1 §1.6.7, RFC 9110 §15.5.2). */
@@ -17,10 +17,10 @@ export const challenges: readonly string[] = ['Basic realm="huiju", charset="UTF
 
 export interface Authenticator {
   /**
-   * The caller that the header names; anonymous without a header or with the empty credentials that clients without a
+   * The caller that the header fields name; anonymous without any or with the empty credentials that clients without a
    * login send. Throws `login-required` for everything else that does not log in, and `too-many-logins`.
    */
-  authenticate(headers: { readonly authorization?: string | undefined }): Promise<Caller>;
+  authenticate(headers: CredentialHeaders): Promise<Caller>;
 }
 
 declare global {
@@ -39,6 +39,23 @@ type NamedCredentials = Exclude<Credentials, { kind: 'anonymous' }>;
 
 function loginRequired(description: string): TaxiiError {
   return new TaxiiError('login-required', description, { 'WWW-Authenticate': [...challenges] });
+}
+
+const loginForms = 'Basic with user name and password, or a token as Bearer or in X-Api-Key';
+
+// One text for all reasons: unknown, wrong and disabled look the same from outside.
+const refusals = {
+  basic: 'The user name with this password is not valid. Check both; names are case-sensitive.',
+  bearer: 'The token is not valid: mistyped, expired or revoked. Ask the operator for a new one.',
+} as const;
+
+// Shows the scheme and never what follows: a typo leaves a secret a secret.
+function describeMalformed({ authorization }: CredentialHeaders): string {
+  if (authorization === undefined) return `X-Api-Key does not hold a token of this server. Send ${loginForms}.`;
+  const scheme = /^([A-Za-z]{1,20}) /.exec(authorization)?.[1];
+  const given =
+    scheme === undefined ? 'Authorization names no scheme' : `Authorization: ${scheme} … can't be read here`;
+  return `${given}. Send ${loginForms}.`;
 }
 
 function callerOf({ name, roles }: User): Caller {
@@ -122,16 +139,15 @@ export function createAuthenticator({ store, now }: { store: Store; now: () => n
       : findStanding(await logInOnce(authorization, credentials));
 
   return {
-    async authenticate({ authorization }) {
-      if (authorization === undefined) return { kind: 'anonymous' };
-      const known = await findStanding(remembered.find(authorization));
+    async authenticate(headers) {
+      const { authorization = '' } = headers;
+      const known = authorization === '' ? undefined : await findStanding(remembered.find(authorization));
       if (known !== undefined) return callerOf(known);
-      const credentials = findCredentials(authorization);
-      if (credentials === undefined)
-        throw loginRequired('The Authorization header is not well-formed Basic or Bearer.');
+      const credentials = findCredentials(headers);
+      if (credentials === undefined) throw loginRequired(describeMalformed(headers));
       if (credentials.kind === 'anonymous') return { kind: 'anonymous' };
       const user = await findCaller(authorization, credentials);
-      if (user === undefined) throw loginRequired('The user name with this password, or the token, is not valid.');
+      if (user === undefined) throw loginRequired(refusals[credentials.kind]);
       return callerOf(user);
     },
   };

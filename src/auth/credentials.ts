@@ -1,12 +1,22 @@
-/** What an Authorization header says. */
+/** What the header fields of a request say about who sends it. */
+
+import { isToken } from '../hub/tokens.ts';
 
 export type Credentials =
   | { readonly kind: 'anonymous' }
   | { readonly kind: 'basic'; readonly user: string; readonly password: string }
   | { readonly kind: 'bearer'; readonly token: string };
 
-// RFC 9110 §11.4 with token68 credentials; Basic and Bearer have no other.
+/** The header fields that can hold credentials, by their names in lower case. */
+export interface CredentialHeaders {
+  readonly authorization?: string | undefined;
+  readonly 'x-api-key'?: string | string[] | undefined;
+}
+
+// RFC 9110 §11.4 with token68 credentials; the schemes that are taken here have no other.
 const header = /^([A-Za-z]+) +([A-Za-z0-9._~+/-]+=*) *$/;
+// Products let their user type the word before an API key; these are the ones they offer.
+const tokenSchemes: readonly string[] = ['bearer', 'token', 'apikey'];
 
 // RFC 7617 §2.1 lets a server announce UTF-8, and ours does; python-requests sends Latin-1 all the same.
 function decode(bytes: Buffer): string {
@@ -24,14 +34,29 @@ function parseBasic(encoded: string): Credentials | undefined {
   if (colon < 0) return undefined;
   // Clients without a login send an empty one, or what their language calls nothing.
   if (text === ':' || text === 'None:None') return { kind: 'anonymous' };
-  return { kind: 'basic', user: text.slice(0, colon), password: text.slice(colon + 1) };
+  const user = text.slice(0, colon);
+  const password = text.slice(colon + 1);
+  // Products that know Basic alone take an API key as user name or as password, with anything as the other.
+  const token = [password, user].find(isToken);
+  return token === undefined ? { kind: 'basic', user, password } : { kind: 'bearer', token };
 }
 
-/** Undefined when the header is malformed or of another scheme than Basic and Bearer. */
-export function findCredentials(authorization: string): Credentials | undefined {
+function parseAuthorization(authorization: string): Credentials | undefined {
+  if (isToken(authorization)) return { kind: 'bearer', token: authorization };
   const [, scheme = '', encoded = ''] = header.exec(authorization) ?? [];
   // RFC 9110 §11.1: case does not matter.
   if (scheme.toLowerCase() === 'basic') return parseBasic(encoded);
-  if (scheme.toLowerCase() === 'bearer') return { kind: 'bearer', token: encoded };
-  return undefined;
+  return tokenSchemes.includes(scheme.toLowerCase()) ? { kind: 'bearer', token: encoded } : undefined;
+}
+
+/**
+ * The credentials of a request; Authorization counts before X-Api-Key unless it is empty. Undefined when they are
+ * malformed or of a scheme that is not taken here.
+ */
+export function findCredentials(headers: CredentialHeaders): Credentials | undefined {
+  const { authorization, 'x-api-key': key } = headers;
+  const named: Credentials | undefined =
+    authorization === undefined ? { kind: 'anonymous' } : parseAuthorization(authorization);
+  if (named?.kind !== 'anonymous' || key === undefined) return named;
+  return typeof key === 'string' && isToken(key.trim()) ? { kind: 'bearer', token: key.trim() } : undefined;
 }

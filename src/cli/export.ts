@@ -15,6 +15,7 @@ import type { Store } from '../store/store.ts';
 import { loadApiRoots } from '../taxii/api-roots.ts';
 import { type PageLimits, planPage } from '../taxii/page.ts';
 import { type Filters, parseFilters } from '../taxii/query.ts';
+import { formatCount } from '../text.ts';
 import { findCollection } from './find-collection.ts';
 import { reasonOf } from './input.ts';
 import { startProgress } from './progress.ts';
@@ -61,9 +62,11 @@ async function* readPages(
   }
 }
 
-/** Waits when the reader is slower than we are, so that memory stays bounded. */
-async function write(out: Writable, part: string | Buffer): Promise<void> {
-  if (!out.write(part)) await once(out, 'drain');
+/** Waits until the reader has taken it, so that memory stays bounded. Throws when the reader is gone. */
+function write(out: Writable, part: string | Buffer): Promise<void> {
+  return new Promise((resolve, reject) => {
+    out.write(part, (error) => (error == null ? resolve() : reject(error)));
+  });
 }
 
 function linesOf(texts: Buffer): Buffer {
@@ -83,9 +86,10 @@ async function writeObjects(
   out: Writable,
   format: 'bundle' | 'ndjson',
   pages: AsyncIterable<{ readonly texts: Buffer; readonly count: number }>,
-  onCount: (count: number) => void,
+  onWritten: (bytes: number, count: number) => void,
 ): Promise<number> {
   let total = 0;
+  let bytes = 0;
   if (format === 'bundle') await write(out, `{"type":"bundle","id":"bundle--${randomUUID()}"`);
   for await (const { texts, count } of pages) {
     if (format === 'ndjson') await write(out, linesOf(texts));
@@ -95,16 +99,22 @@ async function writeObjects(
       await write(out, texts);
     }
     total += count;
-    onCount(total);
+    bytes += texts.length;
+    onWritten(bytes, total);
   }
   if (format === 'bundle') await write(out, total === 0 ? '}\n' : '\n]}\n');
   return total;
 }
 
+// `huiju export … | head`: a reader that has seen enough is no error.
+function unlessReaderLeft(error: unknown): void {
+  if (!(error instanceof Error && 'code' in error && error.code === 'EPIPE')) throw error;
+}
+
 /** Standard output, or a file that gets its name only when it is complete. */
 async function withOutput(path: string | undefined, use: (out: Writable) => Promise<void>): Promise<void> {
   if (path === undefined || path === '-') {
-    await use(process.stdout);
+    await use(process.stdout).catch(unlessReaderLeft);
     return;
   }
   const partial = `${path}.partial`;
@@ -136,7 +146,9 @@ async function exportCollection(options: ExportOptions): Promise<void> {
   try {
     await withOutput(options.out, async (out) => {
       const pages = readPages(store, collection.id, filters, config.page);
-      const total = await writeObjects(out, format, pages, (count) => progress.update(0, `${count} objects`));
+      const total = await writeObjects(out, format, pages, (bytes, count) =>
+        progress.update(bytes, formatCount(count, 'object')),
+      );
       progress.stop();
       if (options.out !== undefined && options.out !== '-') {
         process.stdout.write(`${options.out}: ${total} objects\n`);

@@ -1,6 +1,7 @@
 /** Names of collections on the command line. */
 
 import { OperatorError } from '../errors.ts';
+import { suggest } from '../nearest.ts';
 import type { ApiRoot, Collection } from '../taxii/api-roots.ts';
 
 export interface FoundCollection {
@@ -22,7 +23,9 @@ export function findCollection(roots: readonly ApiRoot[], name: string): FoundCo
   const [first, second] = found;
   const nameOf = ({ root, collection }: FoundCollection): string => `${root.name}/${collection.alias ?? collection.id}`;
   if (first === undefined) {
-    throw new OperatorError(`there is no collection ${name}; there are: ${all.map(nameOf).join(', ')}`);
+    const names = all.flatMap((one) => [nameOf(one), one.collection.alias ?? one.collection.id]);
+    const there = all.map(nameOf).join(', ');
+    throw new OperatorError(`there is no collection ${name}${suggest(name, names) || '.'} There are: ${there}`);
   }
   if (second !== undefined) {
     throw new OperatorError(`${name} is the name of several collections; say one of: ${found.map(nameOf).join(', ')}`);

@@ -1,21 +1,22 @@
 /** `huiju import`: publishes files through the same door as HTTP. */
 
-import { createWriteStream, type WriteStream } from 'node:fs';
-import { finished } from 'node:stream/promises';
+import { stat } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { loadConfig } from '../config.ts';
 import { OperatorError, TaxiiError } from '../errors.ts';
-import { findUser } from '../hub/users.ts';
-import type { Issue } from '../stix/issue.ts';
+import { findUser, unknownUser } from '../hub/users.ts';
 import { createScanner, ScanError, type ScanResult } from '../stix/scan.ts';
 import { openStore } from '../store/open-store.ts';
 import { loadApiRoots } from '../taxii/api-roots.ts';
 import { startChecker } from '../taxii/checker.ts';
 import { receive, type Slice, Slicer, streamSlices } from '../taxii/receive.ts';
-import { type Incoming, type Verdict, type WriteDeps, writeObjects } from '../taxii/write.ts';
+import { type Incoming, type WriteDeps, writeObjects } from '../taxii/write.ts';
+import { formatCount } from '../text.ts';
 import { type FoundCollection, findCollection } from './find-collection.ts';
-import { type Input, kindOf, openInput, readLines, reasonOf, scanText } from './input.ts';
-import { startProgress } from './progress.ts';
+import { openReport, Tally } from './import-report.ts';
+import { findListFault, type Input, kindOf, listInputs, openInput, readLines, reasonOf, scanText } from './input.ts';
+import { type Progress, startProgress } from './progress.ts';
+import { exitCodeOf, nextSignal } from './signals.ts';
 
 interface ImportOptions {
   readonly collection: string;
@@ -23,49 +24,10 @@ interface ImportOptions {
   readonly report?: string;
 }
 
-interface Failure {
-  readonly file: string;
-  readonly index?: number;
-  readonly line?: number;
-  readonly id?: string;
-  readonly version?: string;
-  readonly errors: readonly Issue[];
-}
-
 /** No user can have this name, so what is imported without `--as` belongs to nobody but curators and admins. */
 const importer = '(import)';
-/** Failures shown on the terminal; `--report` has all. */
-const shownFailures = 10;
-
-/** Counts verdicts and keeps what the summary and the report need. */
-class Tally {
-  added = 0;
-  duplicate = 0;
-  failed = 0;
-  readonly shown: Failure[] = [];
-  readonly #report: WriteStream | undefined;
-
-  constructor(report: WriteStream | undefined) {
-    this.#report = report;
-  }
-
-  get total(): number {
-    return this.added + this.duplicate + this.failed;
-  }
-
-  count(file: string, verdicts: readonly Verdict[]): void {
-    for (const { outcome, index, id, version, errors } of verdicts) {
-      if (outcome === 'failed') this.fail({ file, index, id, version, errors });
-      else this[outcome] += 1;
-    }
-  }
-
-  fail(failure: Failure): void {
-    this.failed += 1;
-    if (this.shown.length < shownFailures) this.shown.push(failure);
-    this.#report?.write(`${JSON.stringify(failure)}\n`);
-  }
-}
+/** Of the time that a document takes, what goes into reading it a first time. */
+const scanShare = 0.05;
 
 interface Job {
   readonly deps: WriteDeps;
@@ -74,57 +36,90 @@ interface Job {
   readonly maxObjectLength: number;
   readonly maxLineLength: number;
   readonly tally: Tally;
+  readonly progress: Progress;
+  /** Ends the import: the slice under way is committed, the next is not begun. */
+  readonly signal: AbortSignal;
+  /** Bytes of the inputs that are done; a document that is read twice counts in parts. */
+  done: number;
 }
 
-async function scanWhole(input: Input, maxObjectLength: number, onBytes: (count: number) => void): Promise<ScanResult> {
+type OnBytes = (count: number) => void;
+
+function counter(job: Job, share = 1): OnBytes {
+  return (count) => {
+    job.done += count * share;
+    job.progress.update(job.done, formatCount(job.tally.total, 'object'));
+  };
+}
+
+const scanCodes = { syntax: 'malformed-json', shape: 'invalid-envelope', length: 'object-too-long' } as const;
+
+function requireList(scan: ScanResult): void {
+  const fault = findListFault(scan);
+  if (fault !== undefined) throw new ScanError('shape', fault);
+}
+
+/** The text of a document that is one object. */
+function textOf({ root, objects }: ScanResult): Buffer {
+  if (objects !== 'list') return Buffer.from(root);
+  throw new ScanError('shape', 'it has a list `objects` and a `type` that is not `bundle`; put it into an envelope');
+}
+
+function singleObject(scan: ScanResult): Slice[] {
+  const slicer = new Slicer(new Map());
+  slicer.add({ text: textOf(scan), tooLong: false, line: 1 });
+  slicer.flush();
+  return slicer.takeFull();
+}
+
+async function scanWhole(input: Input, maxObjectLength: number, onBytes: OnBytes): Promise<ScanResult> {
   const scanner = createScanner({ maxObjectLength, onObject: () => undefined });
   for await (const chunk of input.read(onBytes)) scanner.push(chunk);
   return scanner.end();
 }
 
-function singleObject(scan: ScanResult): Iterable<Slice> {
-  if (scan.objects === 'list') {
-    throw new ScanError('shape', 'it has a list `objects` and a `type` that is not `bundle`; put it into an envelope');
-  }
-  const slicer = new Slicer(new Map());
-  slicer.add({ text: Buffer.from(scan.root), tooLong: false });
-  slicer.flush();
-  return slicer.takeFull();
-}
+type ClosableIncoming = Incoming & { close(): Promise<void> };
 
 /**
  * The objects of a document. Its text is read to the end before the first object is handed out, so that a broken file
  * changes nothing: a file twice, what can be read only once by way of the spool.
  */
-async function openDocument(
-  input: Input,
-  { maxObjectLength }: Job,
-  onBytes: (count: number) => void,
-): Promise<Incoming & { close(): Promise<void> }> {
-  const tooLong = new Map<number, string>();
+async function openDocument(input: Input, job: Job): Promise<ClosableIncoming> {
+  const { maxObjectLength } = job;
   if (input.isRepeatable) {
-    const scan = await scanWhole(input, maxObjectLength, onBytes);
-    const slices =
-      kindOf(scan) === 'object' ? singleObject(scan) : streamSlices(input.read(onBytes), maxObjectLength, tooLong);
+    const tooLong = new Map<number, string>();
+    const scan = await scanWhole(input, maxObjectLength, counter(job, scanShare));
+    requireList(scan);
+    const chunks = input.read(counter(job, 1 - scanShare));
+    const slices = kindOf(scan) === 'object' ? singleObject(scan) : streamSlices(chunks, maxObjectLength, tooLong);
     return { slices, tooLong, maxObjectLength, close: async () => undefined };
   }
-  const received = await receive(input.read(onBytes), { maxObjectLength, maxObjects: Number.POSITIVE_INFINITY });
-  const slices = kindOf(received.scan) === 'object' ? singleObject(received.scan) : received.slices();
-  return { slices, tooLong: received.tooLong, maxObjectLength, close: () => received.close() };
+  const limits = { maxObjectLength, maxObjects: Number.POSITIVE_INFINITY };
+  const received = await receive(input.read(counter(job)), limits);
+  const { scan, tooLong } = received;
+  try {
+    requireList(scan);
+    const slices = kindOf(scan) === 'object' ? singleObject(scan) : received.slices();
+    return { slices, tooLong, maxObjectLength, close: () => received.close() };
+  } catch (error) {
+    await received.close();
+    throw error;
+  }
 }
 
 /** The objects of NDJSON; a line that is broken fails alone. */
-async function* slicesOfLines(input: Input, job: Job, onBytes: (count: number) => void): AsyncGenerator<Slice> {
+async function* slicesOfLines(input: Input, job: Job): AsyncGenerator<Slice> {
   const slicer = new Slicer(new Map());
-  for await (const { line, bytes } of readLines(input.read(onBytes), job.maxLineLength)) {
+  for await (const { line, bytes } of readLines(input.read(counter(job)), job.maxLineLength)) {
     try {
       const { scan, kind, elements } = scanText(bytes, job.maxObjectLength);
-      if (kind === 'object') yield* singleObject(scan);
-      else for (const text of elements) slicer.add({ text, tooLong: false });
+      requireList(scan);
+      for (const text of kind === 'object' ? [textOf(scan)] : elements) slicer.add({ text, tooLong: false, line });
     } catch (error) {
       if (!(error instanceof ScanError)) throw error;
-      const code = error.kind === 'syntax' ? 'malformed-json' : 'invalid-envelope';
-      job.tally.fail({ file: input.name, line, errors: [{ code, path: '', message: error.message }] });
+      job.tally.fail([
+        { file: input.name, line, errors: [{ code: scanCodes[error.kind], path: '', message: error.message }] },
+      ]);
     }
     yield* slicer.takeFull();
   }
@@ -132,117 +127,144 @@ async function* slicesOfLines(input: Input, job: Job, onBytes: (count: number) =
   yield* slicer.takeFull();
 }
 
-async function importInput(input: Input, job: Job): Promise<void> {
-  const { tally, target, submitter } = job;
-  // A document is read twice.
-  const passes = input.form === 'document' && input.isRepeatable ? 2 : 1;
-  const progress = startProgress(input.name, input.size === undefined ? undefined : input.size * passes);
-  let bytes = 0;
-  const onBytes = (count: number): void => {
-    bytes += count;
-    progress.update(bytes, `${tally.total} objects`);
-  };
-  const report = (verdicts: readonly Verdict[]): void => {
-    tally.count(input.name, verdicts);
-    progress.update(bytes, `${tally.total} objects`);
-  };
-  try {
-    const incoming =
-      input.form === 'lines'
-        ? {
-            slices: slicesOfLines(input, job, onBytes),
-            tooLong: new Map<number, string>(),
-            maxObjectLength: job.maxObjectLength,
-            close: async () => undefined,
-          }
-        : await openDocument(input, job, onBytes);
-    try {
-      await writeObjects(job.deps, { collection: target.collection, submitter }, incoming, report);
-    } finally {
-      await incoming.close();
-    }
-  } finally {
-    progress.stop();
+function openLines(input: Input, job: Job): ClosableIncoming {
+  const { maxObjectLength } = job;
+  return { slices: slicesOfLines(input, job), tooLong: new Map(), maxObjectLength, close: async () => undefined };
+}
+
+async function* untilAborted(slices: Incoming['slices'], signal: AbortSignal): AsyncGenerator<Slice> {
+  for await (const slice of slices) {
+    signal.throwIfAborted();
+    yield slice;
   }
 }
 
-function describeFailure({ file, index, line, id, errors }: Failure): string {
-  const where = line === undefined ? `object ${index}` : `line ${line}`;
-  const reasons = errors.map(({ code, path, message }) => `${code}${path === '' ? '' : ` at ${path}`}: ${message}`);
-  return `  ${file}, ${where}${id === undefined ? '' : `, ${id}`}\n${reasons.map((reason) => `    ${reason}`).join('\n')}`;
+async function importInput(input: Input, job: Job): Promise<void> {
+  const { deps, target, submitter, tally, signal } = job;
+  const incoming = input.form === 'lines' ? openLines(input, job) : await openDocument(input, job);
+  try {
+    const slices = untilAborted(incoming.slices, signal);
+    await writeObjects(deps, { collection: target.collection, submitter }, { ...incoming, slices }, (verdicts) => {
+      tally.count(input.name, verdicts);
+      job.progress.update(job.done, formatCount(tally.total, 'object'));
+    });
+  } finally {
+    await incoming.close();
+  }
 }
 
-function summarise({ target, tally }: Job, seconds: number): string {
-  const { added, duplicate, failed, total, shown } = tally;
-  const name = `${target.root.name}/${target.collection.alias ?? target.collection.id}`;
-  const head = `${name}: ${total} objects in ${seconds.toFixed(1)} s: ${added} added, ${duplicate} duplicate, ${failed} failed`;
-  const rest = failed > shown.length ? [`  and ${failed - shown.length} more; --report FILE lists all`] : [];
-  return [head, ...shown.map(describeFailure), ...rest].join('\n');
+/** Why an input cannot be used, as a line of the report has it; undefined for what is no fault of the input. */
+function faultOf(error: unknown): { readonly code: string; readonly message: string } | undefined {
+  if (error instanceof TaxiiError) return { code: error.code, message: error.message };
+  if (error instanceof ScanError) return { code: scanCodes[error.kind], message: error.message };
+  if (error instanceof OperatorError) return { code: 'unreadable', message: error.message };
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return code.startsWith('Z_') || code.startsWith('E') ? { code: 'unreadable', message: reasonOf(error) } : undefined;
 }
 
-/** Imports one input; says so when its text as a whole cannot be used, and goes on with the next. */
+/** Imports one input, to the end or to the signal. One that cannot be used is told of, and the next one's turn. */
 async function importPath(path: string, job: Job): Promise<boolean> {
   try {
-    await importInput(await openInput(path), job);
+    await importInput(await openInput(path, job.signal), job);
     return true;
   } catch (error) {
-    const isTheFile = error instanceof ScanError || error instanceof TaxiiError || error instanceof OperatorError;
-    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-    if (!isTheFile && !code.startsWith('Z_') && !code.startsWith('E')) throw error;
-    const reason = isTheFile ? (error as Error).message : reasonOf(error);
-    process.stderr.write(`huiju: ${path}: ${reason}\n`);
+    if (job.signal.aborted && error instanceof Error && error.name === 'AbortError') return false;
+    const fault = faultOf(error);
+    if (fault === undefined) throw error;
+    job.progress.stop();
+    process.stderr.write(`huiju: ${path}: ${fault.message}\n`);
+    job.tally.refuse(path, fault.code, fault.message);
     return false;
   }
 }
 
-async function openReport(path: string | undefined): Promise<WriteStream | undefined> {
-  if (path === undefined) return undefined;
-  const stream = createWriteStream(path);
-  await new Promise<void>((resolve, reject) => {
-    stream.once('open', () => resolve());
-    stream.once('error', (error) => reject(new OperatorError(`cannot write ${path}: ${reasonOf(error)}`)));
-  });
-  return stream;
+/** Imports one after the other, and says how many were used to their end. */
+async function importAll(files: readonly string[], job: Job): Promise<number> {
+  let whole = 0;
+  for (const file of files) {
+    if (job.signal.aborted) break;
+    if (await importPath(file, job)) whole += 1;
+  }
+  job.progress.stop();
+  return whole;
+}
+
+/** The files that the arguments name; tells how many are in each folder. */
+async function findFiles(paths: readonly string[]): Promise<string[]> {
+  const files: string[] = [];
+  for (const path of paths) {
+    const found = await listInputs(path);
+    if (found[0] !== path) process.stderr.write(`huiju: ${path}: ${formatCount(found.length, 'file')}\n`);
+    files.push(...found);
+  }
+  return files;
+}
+
+/** Bytes of all; undefined when one is no file and has no size before its end. */
+async function totalSize(files: readonly string[]): Promise<number | undefined> {
+  let total = 0;
+  for (const file of files) {
+    const status = file === '-' ? undefined : await stat(file);
+    if (status?.isFile() !== true) return undefined;
+    total += status.size;
+  }
+  return total;
 }
 
 async function importFiles(paths: readonly string[], options: ImportOptions): Promise<void> {
   const config = loadConfig();
   const target = findCollection(loadApiRoots(config.collections), options.collection);
+  const files = await findFiles(paths);
+  const abort = new AbortController();
+  const interrupted = nextSignal().then((signal) => {
+    abort.abort();
+    process.exitCode = exitCodeOf(signal);
+  });
   const store = await openStore(config.store);
   const checker = startChecker(config.workers);
   const started = performance.now();
-  const report = await openReport(options.report);
   try {
     if (options.as !== undefined && (await findUser(store, options.as)) === undefined) {
-      throw new OperatorError(`there is no user ${options.as}; huiju user list shows who there is`);
+      throw await unknownUser(store, options.as);
     }
+    const report = openReport(options.report);
+    const tally = new Tally(report);
     const job: Job = {
       deps: { store, checker, now: () => Date.now() * 1000 },
       target,
       submitter: options.as ?? importer,
       maxObjectLength: config.maxObjectLength,
       maxLineLength: config.maxContentLength,
-      tally: new Tally(report),
+      tally,
+      progress: startProgress('import', await totalSize(files)),
+      signal: abort.signal,
+      done: 0,
     };
-    let whole = true;
-    for (const path of paths) whole = (await importPath(path, job)) && whole;
-    process.stdout.write(`${summarise(job, (performance.now() - started) / 1000)}\n`);
-    if (!whole || job.tally.failed > 0) process.exitCode = 1;
+    const whole = await importAll(files, job);
+    report.close();
+    const name = `${target.root.name}/${target.collection.alias ?? target.collection.id}`;
+    process.stdout.write(`${tally.summarise(name, (performance.now() - started) / 1000)}\n`);
+    if (abort.signal.aborted) await interrupted.then(() => sayInterrupted(whole, files.length));
+    else if (whole < files.length || tally.failed > 0) process.exitCode = 1;
   } finally {
-    if (report !== undefined) {
-      report.end();
-      await finished(report);
-    }
     await checker.close();
     await store.close();
   }
+}
+
+function sayInterrupted(whole: number, files: number): void {
+  const done = `${whole} of ${formatCount(files, 'file')}`;
+  process.stderr.write(`huiju: interrupted after ${done}; import again to go on: what is in already is a duplicate\n`);
 }
 
 export function registerImport(program: Command): void {
   program
     .command('import')
     .description('publish files into a collection; importing again is safe')
-    .argument('<file...>', 'bundle, envelope, single object or NDJSON, gzip too; - for standard input')
+    .argument(
+      '<file...>',
+      'bundle, envelope, single object or NDJSON, gzip too; a folder for all files in and below it; - for standard input',
+    )
     .requiredOption('--collection <[root/]id-or-alias>', 'where to publish')
     .option('--as <user>', 'publish in the name of this user')
     .option('--report <file>', 'write every failure to this file, one JSON object a line')

@@ -1,7 +1,9 @@
 /** What `import` and `validate` read: bundles, envelopes, single objects and NDJSON, from files or standard input. */
 
 import { createReadStream } from 'node:fs';
-import { open, stat } from 'node:fs/promises';
+import { open, readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { addAbortSignal } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { OperatorError } from '../errors.ts';
 import { createScanner, ScanError, type ScanResult } from '../stix/scan.ts';
@@ -93,13 +95,14 @@ async function peek(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
   return Buffer.concat(parts).subarray(0, peekLength);
 }
 
-async function* fromStandardInput(): AsyncGenerator<Uint8Array> {
-  for await (const chunk of process.stdin) yield chunk as Buffer;
+async function* fromStandardInput(signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
+  const source = signal === undefined ? process.stdin : addAbortSignal(signal, process.stdin);
+  for await (const chunk of source) yield chunk as Buffer;
 }
 
-async function openStandardInput(): Promise<Input> {
+async function openStandardInput(signal: AbortSignal | undefined): Promise<Input> {
   let counter: ((count: number) => void) | undefined;
-  const iterator = unpacked(counted(fromStandardInput(), (count) => counter?.(count)));
+  const iterator = unpacked(counted(fromStandardInput(signal), (count) => counter?.(count)));
   const parts: Uint8Array[] = [];
   let length = 0;
   while (length < peekLength) {
@@ -122,20 +125,55 @@ async function openStandardInput(): Promise<Input> {
   };
 }
 
-/** Opens a file, or standard input for `-`. Throws OperatorError when it cannot be read. */
-export async function openInput(path: string): Promise<Input> {
-  if (path === '-') return openStandardInput();
+const readable = /\.(?:json|ndjson|jsonl)(?:\.gz)?$/i;
+
+/** The files in and below a folder that hold objects by their names, in the order of names; hidden ones are left out. */
+async function listFolder(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  const files: string[] = [];
+  for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    const path = join(folder, entry.name);
+    if (entry.name.startsWith('.')) continue;
+    // A link to a folder is not followed: it may lead back.
+    if (entry.isDirectory()) files.push(...(await listFolder(path)));
+    else if (readable.test(entry.name) && (await stat(path)).isFile()) files.push(path);
+  }
+  return files;
+}
+
+/** The files that a path names: itself, or all that are in a folder. Throws OperatorError when that is none. */
+export async function listInputs(path: string): Promise<readonly string[]> {
+  try {
+    if (path === '-' || !(await stat(path)).isDirectory()) return [path];
+    const files = await listFolder(path);
+    if (files.length > 0) return files;
+  } catch (error) {
+    throw cannotRead(path, error);
+  }
+  throw new OperatorError(`${path} has no file that ends in .json, .ndjson or .jsonl, packed (.gz) or not`);
+}
+
+function cannotRead(path: string, error: unknown): OperatorError {
+  return new OperatorError(`cannot read ${path}: ${reasonOf(error)}`);
+}
+
+/**
+ * Opens a file, or standard input for `-`. Throws OperatorError when it cannot be read. After the signal whatever reads
+ * from it throws an AbortError.
+ */
+export async function openInput(path: string, signal?: AbortSignal): Promise<Input> {
+  if (path === '-') return openStandardInput(signal);
   try {
     const status = await stat(path);
-    if (status.isDirectory()) throw new OperatorError(`${path} is a folder: name the files in it`);
     await (await open(path)).close();
     const isRepeatable = status.isFile();
-    const read: Input['read'] = (onBytes) => unpacked(counted(createReadStream(path), onBytes));
+    const read: Input['read'] = (onBytes) =>
+      unpacked(counted(createReadStream(path, signal === undefined ? {} : { signal }), onBytes));
     const form = isRepeatable ? detectForm(path, await peek(read())) : detectForm(path, Buffer.alloc(0));
     return { name: path, size: isRepeatable ? status.size : undefined, form, isRepeatable, read };
   } catch (error) {
-    if (error instanceof OperatorError) throw error;
-    throw new OperatorError(`cannot read ${path}: ${reasonOf(error)}`);
+    if (signal?.aborted === true) throw error;
+    throw cannotRead(path, error);
   }
 }
 
@@ -207,6 +245,14 @@ export function kindOf(scan: ScanResult): Document['kind'] {
   return type === undefined && scan.objects === 'list' ? 'envelope' : 'object';
 }
 
+/** What is wrong with the list of a bundle or envelope; undefined for one that has objects, and for a single object. */
+export function findListFault(scan: ScanResult): string | undefined {
+  if (kindOf(scan) === 'object') return undefined;
+  if (scan.objects === 'absent') return 'there is no member `objects`';
+  if (scan.objects === 'other') return '`objects` is not a list';
+  return scan.count === 0 ? 'the list `objects` is empty' : undefined;
+}
+
 /** Scans a whole text that is in memory, a line for example. Throws ScanError. */
 export function scanText(
   bytes: Uint8Array,
@@ -216,7 +262,7 @@ export function scanText(
   const scanner = createScanner({
     maxObjectLength,
     onObject: ({ text, tooLong }) => {
-      if (tooLong) throw new ScanError('shape', `an object is longer than ${maxObjectLength} bytes`);
+      if (tooLong) throw new ScanError('length', `an object is longer than ${maxObjectLength} bytes`);
       elements.push(Buffer.from(text));
     },
   });

@@ -15,6 +15,10 @@ const commands: Readonly<Record<string, (program: Command) => Promise<void>>> = 
   validate: async (program) => (await import('./validate.ts')).registerValidate(program),
   user: async (program) => (await import('./user.ts')).registerUser(program),
   token: async (program) => (await import('./token.ts')).registerToken(program),
+  collection: async (program) => (await import('./collection.ts')).registerCollection(program),
+  access: async (program) => (await import('./access.ts')).registerAccess(program),
+  backup: async (program) => (await import('./backup.ts')).registerBackup(program),
+  restore: async (program) => (await import('./restore.ts')).registerRestore(program),
   check: async (program) => (await import('./check.ts')).registerCheck(program),
 };
 

@@ -3,13 +3,9 @@ import { createToken, listTokens, revokeToken } from '../hub/tokens.ts';
 import { findMicros } from '../stix/timestamp.ts';
 import type { Micros } from '../store/store.ts';
 import { printLine, printList } from './output.ts';
+import { findSpan, findTime } from './when.ts';
 import { withStore } from './with-store.ts';
 
-const unitMicros = new Map([
-  ['m', 60_000_000],
-  ['h', 3_600_000_000],
-  ['d', 86_400_000_000],
-]);
 // Beyond it, times have five digits for the year.
 const endOfTime = findMicros('9999-12-31T23:59:59Z') ?? 0;
 
@@ -17,14 +13,9 @@ function now(): Micros {
   return Date.now() * 1000;
 }
 
-function findExpiry(text: string): Micros | undefined {
-  const [, amount, unit = ''] = /^(\d{1,6})([mhd])$/.exec(text) ?? [];
-  if (amount !== undefined) return now() + Number(amount) * (unitMicros.get(unit) ?? 0);
-  return findMicros(/^\d{4}-\d{2}-\d{2}$/.test(text) ? `${text}T00:00:00Z` : text);
-}
-
 function parseExpiry(text: string): Micros {
-  const expiry = findExpiry(text);
+  const span = findSpan(text);
+  const expiry = span === undefined ? findTime(text) : now() + span;
   if (expiry === undefined || expiry > endOfTime) {
     throw new InvalidArgumentError('Give a time span such as 30d, 12h or 45m, or a date such as 2031-01-31.');
   }

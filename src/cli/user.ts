@@ -1,6 +1,11 @@
 import { type Command, InvalidArgumentError } from 'commander';
+import type { Config } from '../config.ts';
 import { isName, isRole, nameRule, roleRule } from '../hub/names.ts';
 import { changeRoles, createUser, listUsers, setDisabled, setPassword } from '../hub/users.ts';
+import { suggest } from '../nearest.ts';
+import { formatMicros } from '../stix/timestamp.ts';
+import type { Store } from '../store/store.ts';
+import { examineApiRoots } from '../taxii/api-roots.ts';
 import { printLine, printList } from './output.ts';
 import { readPassword } from './password-input.ts';
 import { withStore } from './with-store.ts';
@@ -19,24 +24,49 @@ function describeRoles(roles: readonly string[]): string {
   return roles.length === 0 ? 'no role' : `the role${roles.length === 1 ? '' : 's'} ${roles.join(', ')}`;
 }
 
+/** A role that nothing asks for may be a slip, or meant for later: a warning. */
+function warnOfUnknownRoles(roles: readonly string[], { collections }: Config): void {
+  const { apiRoots } = examineApiRoots(collections);
+  const named = apiRoots.flatMap((root) => root.collections.flatMap(({ read, write }) => [...read, ...write]));
+  const asked = named.filter((who) => who.startsWith('role:')).map((who) => who.slice('role:'.length));
+  const known = new Set(['admin', 'curator', ...asked]);
+  for (const role of roles) {
+    if (known.has(role)) continue;
+    process.stderr.write(`huiju: warning: no collection names the role ${role}${suggest(role, known)}\n`);
+  }
+}
+
 async function addUser(name: string, options: { role?: string[]; passwordStdin?: true }): Promise<void> {
   const password = await readPassword(options.passwordStdin === true);
   const roles = options.role ?? [];
-  await withStore((store) => createUser(store, name, password, roles));
+  await withStore(async (store, config) => {
+    await createUser(store, name, password, roles);
+    warnOfUnknownRoles(roles, config);
+  });
   printLine(`User ${name} added, with ${describeRoles(roles)}.`);
 }
 
-async function printUsers(options: { json?: true }): Promise<void> {
-  const users = await withStore((store) => listUsers(store));
+async function listUsersWithUse(store: Store) {
+  const totals = new Map((await store.listAccessTotals()).map((one) => [one.user, one]));
   // Neither the hash nor the credential is anybody's business.
-  const shown = users.map(({ name, roles, disabled, created_at }) => ({ name, roles, disabled, created_at }));
-  const rows = shown.map(({ name, roles, disabled, created_at }) => [
+  return (await listUsers(store)).map(({ name, roles, disabled, created_at }) => {
+    const { requests = 0, lastAt } = totals.get(name) ?? {};
+    const last_request = lastAt === undefined ? null : formatMicros(lastAt);
+    return { name, roles, disabled, created_at, requests, last_request };
+  });
+}
+
+async function printUsers(options: { json?: true }): Promise<void> {
+  const shown = await withStore(listUsersWithUse);
+  const rows = shown.map(({ name, roles, disabled, created_at, requests, last_request }) => [
     name,
     roles.join(','),
     disabled ? 'disabled' : 'enabled',
     created_at,
+    String(requests),
+    last_request ?? 'never',
   ]);
-  printList(shown, options.json === true, ['NAME', 'ROLES', 'STATE', 'CREATED'], rows);
+  printList(shown, options.json === true, ['NAME', 'ROLES', 'STATE', 'CREATED', 'REQUESTS', 'LAST REQUEST'], rows);
 }
 
 interface RoleOptions {
@@ -56,7 +86,11 @@ async function changeUserRoles(
   }
   const choose = (present: readonly string[]) =>
     isChange ? [...present, ...(add ?? [])].filter((role) => !remove?.includes(role)) : roles;
-  const chosen = await withStore((store) => changeRoles(store, name, choose));
+  const chosen = await withStore(async (store, config) => {
+    const changed = await changeRoles(store, name, choose);
+    warnOfUnknownRoles([...roles, ...(add ?? [])], config);
+    return changed;
+  });
   printLine(`User ${name} has ${describeRoles(chosen)}.`);
 }
 

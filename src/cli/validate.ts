@@ -5,7 +5,7 @@ import { loadConfig } from '../config.ts';
 import { OperatorError } from '../errors.ts';
 import type { CheckedObject } from '../stix/check-object.ts';
 import { createScanner, ScanError } from '../stix/scan.ts';
-import { type Input, kindOf, openInput, readLines, reasonOf, scanText } from './input.ts';
+import { findListFault, type Input, kindOf, listInputs, openInput, readLines, reasonOf, scanText } from './input.ts';
 import { startProgress } from './progress.ts';
 
 interface ValidateOptions {
@@ -18,7 +18,7 @@ type Judged = Pick<CheckedObject, 'id' | 'type' | 'errors' | 'warnings'>;
 type Say = (index: number, judged: Judged) => void;
 
 function broken(error: unknown): Judged {
-  const isShape = error instanceof ScanError && error.kind === 'shape';
+  const isShape = error instanceof ScanError && error.kind !== 'syntax';
   const message = error instanceof ScanError ? error.message : reasonOf(error);
   return {
     id: null,
@@ -67,8 +67,10 @@ async function validateDocument(input: Input, { check, policy, maxObjectLength, 
       const head = check.checkBundleHead(scan.root, policy);
       if (head.errors.length > 0) say(-1, head);
     }
-    if (kind === 'envelope' && scan.count === 0) {
-      say(-1, broken(new ScanError('shape', 'the list `objects` is empty')));
+    const fault = findListFault(scan);
+    // STIX 2.1 §8: a bundle may be without the member, but not have an empty one.
+    if (fault !== undefined && (kind === 'envelope' || scan.objects !== 'absent')) {
+      say(-1, broken(new ScanError('shape', fault)));
     }
   } catch (error) {
     if (!isFault(error)) throw error;
@@ -82,6 +84,7 @@ function validateLine(bytes: Buffer, { check, policy, maxObjectLength }: Run): J
   } catch (error) {
     if (!(error instanceof ScanError)) throw error;
     if (error.kind === 'syntax') return broken(error);
+    if (error.kind === 'length') return tooLong(maxObjectLength);
   }
   return check.checkDocument(bytes.toString(), policy);
 }
@@ -118,7 +121,7 @@ async function validateFiles(paths: readonly string[], { policy, format }: Valid
   const check = await import('../stix/check-object.ts');
   let objects = 0;
   let invalid = 0;
-  for (const path of paths) {
+  for (const path of (await Promise.all(paths.map(listInputs))).flat()) {
     const input = await openInput(path);
     const progress = startProgress(input.name, input.size);
     let bytes = 0;
@@ -149,7 +152,10 @@ export function registerValidate(program: Command): void {
   program
     .command('validate')
     .description('check objects against STIX 2.1')
-    .argument('<file...>', 'bundle, envelope, single object or NDJSON, gzip too; - for standard input')
+    .argument(
+      '<file...>',
+      'bundle, envelope, single object or NDJSON, gzip too; a folder for all files in and below it; - for standard input',
+    )
     .addOption(
       new Option('--policy <policy>', 'spec: all that the standard allows; strict: nothing custom')
         .choices(['spec', 'strict'])

@@ -1,10 +1,21 @@
-/** The body of a request, decoded, chunk by chunk, and never more of it than allowed. */
+/** The body of a request, decoded, chunk by chunk: never more of it than allowed, and never slower. */
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { PassThrough } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { TaxiiError } from '../errors.ts';
+import type { Pace } from './limits.ts';
+import { createPatience } from './patience.ts';
+import type { Upload } from './uploads.ts';
+
+export interface BodyLimits {
+  /** Decoded bytes. */
+  readonly maxLength: number;
+  readonly pace: Pace;
+  /** Bytes received before the upload needs a turn. */
+  readonly freeBytes: number;
+}
 
 function tooLarge(limit: number): TaxiiError {
   const description = `The body is larger than the ${limit} bytes that max_content_length allows (decoded). Send it in parts.`;
@@ -22,16 +33,36 @@ function findDecoder(encoding: string): NodeJS.ReadWriteStream {
   );
 }
 
-// Who stops reading early still has an answer to send, so it must not end the request.
-function bytesOf(request: IncomingMessage): AsyncIterable<Uint8Array> {
-  return request.iterator({ destroyOnReturn: false });
+// Not the stream's own iterator, which can't give up waiting. Who stops reading early still has an answer to send, so
+// the request is never destroyed here.
+async function* bytesOf(request: IncomingMessage, pace: Pace): AsyncGenerator<Buffer> {
+  const patience = createPatience(pace);
+  while (!request.readableEnded) {
+    const chunk: Buffer | null = request.read();
+    if (chunk !== null) {
+      patience.earn(chunk.length);
+      yield chunk;
+      continue;
+    }
+    if (request.destroyed) throw new Error('the client left in the middle of its body');
+    if (!(await patience.wait(request, ['readable', 'end', 'close', 'error']))) {
+      const rate = `stays under ${pace.bytesPerSecond} bytes per second`;
+      throw new TaxiiError('request-timeout', `The body stopped, or ${rate}. Nothing was stored; send it again.`);
+    }
+  }
 }
 
-async function* limited(chunks: AsyncIterable<Uint8Array>, limit: number): AsyncGenerator<Uint8Array> {
+/** Lets bytes through up to the limit, and beyond the first ones only when the upload has its turn. */
+async function* limited(
+  chunks: AsyncIterable<Uint8Array>,
+  { maxLength, freeBytes }: BodyLimits,
+  upload: Upload,
+): AsyncGenerator<Uint8Array> {
   let length = 0;
   for await (const chunk of chunks) {
     length += chunk.length;
-    if (length > limit) throw tooLarge(limit);
+    if (length > maxLength) throw tooLarge(maxLength);
+    if (length > freeBytes) await upload.enter();
     yield chunk;
   }
 }
@@ -40,8 +71,8 @@ function isZlibFault(error: unknown): boolean {
   return typeof error === 'object' && error !== null && 'code' in error && String(error.code).startsWith('Z_');
 }
 
-async function* decoded(request: IncomingMessage, decoder: NodeJS.ReadWriteStream): AsyncGenerator<Uint8Array> {
-  const decoding = pipeline(bytesOf(request), decoder);
+async function* decoded(bytes: AsyncIterable<Buffer>, decoder: NodeJS.ReadWriteStream): AsyncGenerator<Uint8Array> {
+  const decoding = pipeline(bytes, decoder);
   // Its failure also ends the loop below, which reports it.
   decoding.catch(() => undefined);
   try {
@@ -55,16 +86,21 @@ async function* decoded(request: IncomingMessage, decoder: NodeJS.ReadWriteStrea
 
 /**
  * The decoded bytes of a body. Throws 413 at once when the declared length is over the limit, or as soon as what was
- * decoded is; 415 for an unknown encoding, 400 for broken gzip.
+ * decoded is; 415 for an unknown encoding, 400 for broken gzip, 408 for a client that is too slow.
  */
-export function readBody(request: IncomingMessage, response: ServerResponse, limit: number): AsyncIterable<Uint8Array> {
+export function readBody(
+  request: IncomingMessage,
+  response: ServerResponse,
+  limits: BodyLimits,
+  upload: Upload,
+): AsyncIterable<Uint8Array> {
   const encoding = (request.headers['content-encoding'] ?? '').trim().toLowerCase();
   const decoder = findDecoder(encoding);
   const declared = Number(request.headers['content-length'] ?? '0');
   // Of a packed body the length says nothing about what comes out.
-  if (declared > limit && decoder instanceof PassThrough) throw tooLarge(limit);
+  if (declared > limits.maxLength && decoder instanceof PassThrough) throw tooLarge(limits.maxLength);
   // RFC 9110 §10.1.1: the client waits for this word before it sends a body that might be refused.
   if (request.headers.expect?.toLowerCase() === '100-continue') response.writeContinue();
-  if (decoder instanceof PassThrough) return limited(bytesOf(request), limit);
-  return limited(decoded(request, decoder), limit);
+  const bytes = bytesOf(request, limits.pace);
+  return limited(decoder instanceof PassThrough ? bytes : decoded(bytes, decoder), limits, upload);
 }

@@ -108,6 +108,8 @@ function parserError(error: NodeJS.ErrnoException): TaxiiError {
 }
 
 function writeRaw(socket: Duplex, error: TaxiiError, errorId: string): void {
+  // Node has let go of a socket that asked for CONNECT: an error without a listener would end the process.
+  socket.on('error', () => socket.destroy());
   const body = JSON.stringify(describe(error, errorId));
   const headers = {
     ...error.headers,

@@ -1,7 +1,7 @@
 /** Media types of requests (TAXII 2.1 §3.1, RFC 9110 §8.3 and §12.5.1). */
 
 import { TaxiiError } from '../errors.ts';
-import { taxiiMediaType } from '../taxii/resources.ts';
+import { stixMediaType, taxiiMediaType } from '../taxii/resources.ts';
 
 interface MediaRange {
   /** Lower case, such as `application/taxii+json` or `*` for any. */
@@ -89,12 +89,13 @@ function isAcceptable(accept: string): boolean {
 export function requireAcceptable(accept: string | undefined): void {
   if (accept === undefined || isAcceptable(accept)) return;
   const given = JSON.stringify(accept.slice(0, 200));
-  throw new TaxiiError('not-acceptable', `Accept: ${given} excludes what this server speaks: ${taxiiMediaType}.`);
+  const spoken = `This server speaks TAXII 2.1 alone: send Accept: ${taxiiMediaType}`;
+  throw new TaxiiError('not-acceptable', `Accept: ${given} excludes what would be sent. ${spoken}.`);
 }
 
 /** Throws 415 unless the body is declared as TAXII 2.1 or STIX 2.1 in UTF-8. */
 export function requireStixContent(contentType: string | undefined): void {
-  const works = `Send Content-Type: ${taxiiMediaType}`;
+  const works = `Send Content-Type: ${taxiiMediaType} (or ${stixMediaType}), in UTF-8`;
   if (contentType === undefined || contentType.trim() === '') {
     throw new TaxiiError('unsupported-media-type', `Content-Type is missing. ${works}.`);
   }
@@ -103,4 +104,16 @@ export function requireStixContent(contentType: string | undefined): void {
   if (isOfFamily(range) && isVersion21(range) && (charset === 'utf-8' || charset === 'utf8')) return;
   const given = JSON.stringify(contentType.slice(0, 200));
   throw new TaxiiError('unsupported-media-type', `Content-Type: ${given} is not taken here. ${works}.`);
+}
+
+/** Whether the client asks for gzip by name, and does not prefer the plain text (RFC 9110 §12.5.3). */
+export function acceptsGzip(acceptEncoding: string | undefined): boolean {
+  if (acceptEncoding === undefined) return false;
+  const codings = acceptEncoding.slice(0, 1000).split(',').map(parseMediaRange);
+  const qualityOfCoding = (names: readonly string[]): number => {
+    const coding = codings.find(({ type }) => names.includes(type));
+    return coding === undefined ? 0 : qualityOf(coding);
+  };
+  const gzip = qualityOfCoding(['gzip', 'x-gzip']);
+  return gzip > 0 && gzip >= qualityOfCoding(['identity']);
 }

@@ -6,7 +6,7 @@
 import { type Request, type RequestHandler, Router } from 'express';
 import { TaxiiError } from '../errors.ts';
 import { type Caller, getCollection, getRoot, type Rights } from '../taxii/access.ts';
-import { addObjects, getStatus } from '../taxii/add-objects.ts';
+import { type AddDeps, addObjects, getStatus } from '../taxii/add-objects.ts';
 import type { ApiRoot, Collection } from '../taxii/api-roots.ts';
 import {
   deleteObject,
@@ -20,14 +20,19 @@ import {
 import type { PageLimits } from '../taxii/page.ts';
 import { type Filters, type Parameter, parseFilters } from '../taxii/query.ts';
 import { describeCollection, getApiRoot, getCollections, getDiscovery, maxContentLengthOf } from '../taxii/roots.ts';
-import type { WriteDeps } from '../taxii/write.ts';
 import { readBody } from './body.ts';
+import type { HttpLimits } from './limits.ts';
 import { requireAcceptable, requireStixContent } from './negotiation.ts';
+import type { Outbox } from './outbox.ts';
 import { send, sendPage, type TaxiiResponse } from './send.ts';
+import type { Uploads } from './uploads.ts';
 
-export interface TaxiiDeps extends WriteDeps {
+export interface TaxiiDeps extends AddDeps {
   readonly roots: readonly ApiRoot[];
   readonly limits: PageLimits;
+  readonly http: HttpLimits;
+  readonly outbox: Outbox;
+  readonly uploads: Uploads;
   readonly maxContentLength: number;
   readonly maxObjectLength: number;
   /** The server's own URL as the client should see it, without a slash at the end. */
@@ -90,23 +95,23 @@ function submitterOf(caller: Caller): { readonly name: string; readonly roles: r
   throw new TaxiiError('login-required', 'Log in to publish or delete.');
 }
 
-function onServer(operation: (caller: Caller, request: Request) => object): Handle {
+function onServer(outbox: Outbox, operation: (caller: Caller, request: Request) => object): Handle {
   return (request, response) => {
     const resource = operation(callerOf(response), request);
     requireAcceptable(request.headers.accept);
-    send(response, 200, resource);
+    send(response, 200, resource, outbox);
   };
 }
 
 function onRoot(
-  roots: readonly ApiRoot[],
+  { roots, outbox }: TaxiiDeps,
   operation: (root: ApiRoot, caller: Caller, request: Request) => object | string | Promise<object | string>,
 ): Handle {
   return async (request, response) => {
     const caller = callerOf(response);
     const root = getRoot(roots, caller, segment(request, 'root'));
     requireAcceptable(request.headers.accept);
-    send(response, 200, await operation(root, caller, request));
+    send(response, 200, await operation(root, caller, request), outbox);
   };
 }
 
@@ -137,19 +142,28 @@ function onCollection(
 }
 
 function asPage(
+  outbox: Outbox,
   operation: (input: CollectionRequest) => Promise<PageOf<Buffer | object>>,
 ): (input: CollectionRequest) => Promise<void> {
-  return async (input) => sendPage(input.response, await operation(input));
+  return async (input) => sendPage(input.response, await operation(input), outbox);
 }
 
 async function publish(deps: TaxiiDeps, input: CollectionRequest): Promise<void> {
   const { root, collection, caller, request, response } = input;
   requireStixContent(request.headers['content-type']);
-  const body = readBody(request, response, maxContentLengthOf(root, deps.maxContentLength));
-  const added = { apiRoot: root.name, collection, submitter: submitterOf(caller).name, body };
-  const status = await deps.track(addObjects(deps, added, deps));
-  response.locals.objects = status.total_count;
-  send(response, 202, status);
+  const submitter = submitterOf(caller).name;
+  const { pace, uploads } = deps.http;
+  const limits = { maxLength: maxContentLengthOf(root, deps.maxContentLength), pace, freeBytes: uploads.freeBytes };
+  const upload = deps.uploads.open(submitter);
+  try {
+    const body = readBody(request, response, limits, upload);
+    const added = addObjects(deps, { apiRoot: root.name, collection, submitter, body }, deps);
+    const { status, count } = await deps.track(added);
+    response.locals.objects = count;
+    send(response, 202, status, deps.outbox);
+  } finally {
+    upload.leave();
+  }
 }
 
 async function remove(deps: TaxiiDeps, input: CollectionRequest): Promise<void> {
@@ -159,7 +173,7 @@ async function remove(deps: TaxiiDeps, input: CollectionRequest): Promise<void> 
 }
 
 function table(deps: TaxiiDeps): readonly Route[] {
-  const { roots, store } = deps;
+  const { roots, store, outbox } = deps;
   const read = { read: true };
   const objects = '/:root/collections/:collection/objects';
   return [
@@ -167,21 +181,21 @@ function table(deps: TaxiiDeps): readonly Route[] {
     {
       method: 'GET',
       path: '/taxii2',
-      handle: onServer((caller, request) => getDiscovery(roots, caller, deps.baseUrlOf(request))),
+      handle: onServer(outbox, (caller, request) => getDiscovery(roots, caller, deps.baseUrlOf(request))),
     },
-    { method: 'GET', path: '/:root', handle: onRoot(roots, (root) => getApiRoot(root, deps.maxContentLength)) },
+    { method: 'GET', path: '/:root', handle: onRoot(deps, (root) => getApiRoot(root, deps.maxContentLength)) },
     {
       method: 'GET',
       path: '/:root/status/:status',
-      handle: onRoot(roots, (root, caller, request) => getStatus(store, root.name, segment(request, 'status'), caller)),
+      handle: onRoot(deps, (root, caller, request) => getStatus(store, root.name, segment(request, 'status'), caller)),
     },
     // §5.1, §5.2
-    { method: 'GET', path: '/:root/collections', handle: onRoot(roots, getCollections) },
+    { method: 'GET', path: '/:root/collections', handle: onRoot(deps, getCollections) },
     {
       method: 'GET',
       path: '/:root/collections/:collection',
       handle: onCollection(roots, {}, [], ({ collection, rights, response }) =>
-        send(response, 200, describeCollection(collection, rights)),
+        send(response, 200, describeCollection(collection, rights), outbox),
       ),
     },
     // §5.3
@@ -192,7 +206,7 @@ function table(deps: TaxiiDeps): readonly Route[] {
         roots,
         read,
         ofObjects,
-        asPage(({ source, filters }) => getManifest(deps, source, filters)),
+        asPage(outbox, ({ source, filters }) => getManifest(deps, source, filters)),
       ),
     },
     // §5.4 to §5.8
@@ -203,7 +217,7 @@ function table(deps: TaxiiDeps): readonly Route[] {
         roots,
         read,
         ofObjects,
-        asPage(({ source, filters }) => getObjects(deps, source, filters)),
+        asPage(outbox, ({ source, filters }) => getObjects(deps, source, filters)),
       ),
     },
     {
@@ -218,7 +232,7 @@ function table(deps: TaxiiDeps): readonly Route[] {
         roots,
         read,
         ofObject,
-        asPage(({ source, object, filters }) => getObject(deps, source, object, filters)),
+        asPage(outbox, ({ source, object, filters }) => getObject(deps, source, object, filters)),
       ),
     },
     {
@@ -233,7 +247,7 @@ function table(deps: TaxiiDeps): readonly Route[] {
         roots,
         read,
         ofVersions,
-        asPage(({ source, object, filters }) => getVersions(deps, source, object, filters)),
+        asPage(outbox, ({ source, object, filters }) => getVersions(deps, source, object, filters)),
       ),
     },
   ];

@@ -8,13 +8,18 @@ import { OperatorError } from '../errors.ts';
 import { formatMicros } from '../stix/timestamp.ts';
 import type { Micros, Store, StoredRecord } from '../store/store.ts';
 import { walkRecords } from './records.ts';
-import { findUser, type User } from './users.ts';
+import { findUser, type User, unknownUser } from './users.ts';
 
 const kind = 'token';
 // 64 bits of the hash: no two tokens share them, and nobody can compute the token from them.
 const publicLength = 16;
 const publicId = /^[0-9a-f]{16}$/;
 const tokenFormat = /^huiju_[A-Za-z0-9_-]{43}$/;
+
+/** Whether a text has the form of a token; it is long enough that no name or password is mistaken for one. */
+export function isToken(text: string): boolean {
+  return tokenFormat.test(text);
+}
 
 /** As stored. Times are TAXII timestamps, so they are ordered as text is. */
 interface TokenDocument {
@@ -64,7 +69,7 @@ async function dropExpired(store: Store, user: string, now: Micros): Promise<voi
  */
 export async function createToken(store: Store, user: string, now: Micros, expiresAt?: Micros): Promise<string> {
   const owner = await findUser(store, user);
-  if (owner === undefined) throw new OperatorError(`There is no user ${JSON.stringify(user)}.`);
+  if (owner === undefined) throw await unknownUser(store, user);
   if (owner.disabled) throw new OperatorError(`The user "${user}" is disabled.`);
   await dropExpired(store, user, now);
   const token = `huiju_${randomBytes(32).toString('base64url')}`;
@@ -80,7 +85,7 @@ export async function createToken(store: Store, user: string, now: Micros, expir
 
 /** The enabled user whose token this is; undefined when it is unknown, revoked or expired. */
 export async function findUserOfToken(store: Store, token: string, now: Micros): Promise<User | undefined> {
-  if (!tokenFormat.test(token)) return undefined;
+  if (!isToken(token)) return undefined;
   const record = await store.findRecord(kind, hashToken(token));
   if (record === undefined) return undefined;
   const found = parseToken(record);

@@ -2,6 +2,7 @@
 
 import { randomBytes, randomUUID } from 'node:crypto';
 import { OperatorError } from '../errors.ts';
+import { suggest } from '../nearest.ts';
 import type { Store, StoredRecord } from '../store/store.ts';
 import { isName, isRole, nameRule, roleRule } from './names.ts';
 import { findPasswordFault, hashPassword } from './passwords.ts';
@@ -84,6 +85,14 @@ export async function findUser(store: Store, name: string): Promise<User | undef
   return record === undefined ? undefined : parseUser(record);
 }
 
+/** What to throw where there is no user of this name; it suggests the nearest that there is. */
+export async function unknownUser(store: Store, name: string): Promise<OperatorError> {
+  const names: string[] = [];
+  for await (const { id } of walkRecords(store, kind)) names.push(id);
+  const help = suggest(name, names) || '; `huiju user list` shows who there is.';
+  return new OperatorError(`There is no user ${JSON.stringify(name)}${help}`);
+}
+
 /** Every user, by name. */
 export async function listUsers(store: Store): Promise<User[]> {
   const users: User[] = [];
@@ -100,8 +109,7 @@ async function changeUser(
     const user = parseDocument(record);
     return { document: { ...user, ...change(user) }, keys: {} };
   });
-  if (!found)
-    throw new OperatorError(`There is no user ${JSON.stringify(name)}; \`huiju user list\` shows who there is.`);
+  if (!found) throw await unknownUser(store, name);
 }
 
 /** Gives the user the roles that `choose` makes of the present ones, and resolves to them. */
@@ -144,17 +152,34 @@ function describeUselessAdmin(user: User): string {
   return `No enabled user has the role ${adminRole}, and the user ${adminName} ${state}. Run \`huiju user ${remedy}\`.`;
 }
 
+export interface EnsuredAdmin {
+  /** Of the user `admin`, when it was created now. */
+  readonly password?: string;
+  /** Why nobody can administer, and the command that mends it. */
+  readonly warning?: string;
+}
+
 /**
- * Makes sure that somebody can administer: creates the user `admin` with a random password, which it returns, when no
- * enabled user has the role; else null. Of several processes that do so at once, one creates. Throws an OperatorError
- * when the name is taken by a user who is disabled or has not the role.
+ * Makes sure that somebody can administer: creates the user `admin` with a random password when no enabled user has the
+ * role, unless that name is taken. Of several processes that do so at once, one creates. `keep` gets the password; when
+ * it fails the user is not created, since nobody would know how to log in.
  */
-export async function ensureAdmin(store: Store): Promise<{ password: string } | null> {
-  if (await hasWorkingAdmin(store)) return null;
+export async function ensureAdmin(
+  store: Store,
+  keep: (password: string) => Promise<void> = async () => undefined,
+): Promise<EnsuredAdmin> {
+  if (await hasWorkingAdmin(store)) return {};
   const password = randomBytes(18).toString('base64url');
   const document = await makeDocument(password, [adminRole]);
-  if (await store.putRecord(kind, adminName, 0, document, {})) return { password };
+  if (await store.putRecord(kind, adminName, 0, document, {})) {
+    try {
+      await keep(password);
+    } catch (error) {
+      await store.deleteRecord(kind, adminName, 1);
+      throw error;
+    }
+    return { password };
+  }
   const existing = await findUser(store, adminName);
-  if (existing === undefined || isWorkingAdmin(existing)) return null;
-  throw new OperatorError(describeUselessAdmin(existing));
+  return existing === undefined || isWorkingAdmin(existing) ? {} : { warning: describeUselessAdmin(existing) };
 }

@@ -1,6 +1,7 @@
 /** Opens the store that is configured; above this line nobody asks which one it is. */
 
-import type { Store } from './store.ts';
+import { existsSync } from 'node:fs';
+import type { SnapshotPart, Store } from './store.ts';
 
 export interface StoreLocation {
   readonly kind: 'sqlite';
@@ -12,4 +13,24 @@ export async function openStore({ path }: StoreLocation): Promise<Store> {
   // Loaded here, so that commands which need no store do not wait for a driver.
   const { openSqliteStore } = await import('./sqlite/sqlite-store.ts');
   return openSqliteStore({ path });
+}
+
+/** Whether there is a store. Makes nothing. */
+export async function hasStore({ path }: StoreLocation): Promise<boolean> {
+  return existsSync(path);
+}
+
+/** Throws OperatorError, with what is in the way, unless a store can be restored here. */
+export async function assertNoStore({ path }: StoreLocation): Promise<void> {
+  const { assertNoSqliteStore } = await import('./sqlite/snapshot.ts');
+  assertNoSqliteStore(path);
+}
+
+/**
+ * Makes a store of a snapshot, of whatever kind of store it is. The store is there when this resolves, complete and on
+ * disk, and not before. Throws OperatorError, and leaves nothing, when there is a store or it cannot be written.
+ */
+export async function restoreStore({ path }: StoreLocation, parts: AsyncIterable<SnapshotPart>): Promise<void> {
+  const { restoreSqliteStore } = await import('./sqlite/snapshot.ts');
+  await restoreSqliteStore(path, parts);
 }

@@ -157,6 +157,88 @@ export interface KeptStatus {
   readonly completedAt: Micros;
 }
 
+/** A request to a collection, and what became of it. */
+export interface AccessEntry {
+  /** When the request arrived. */
+  readonly at: Micros;
+  /** The collection's id. */
+  readonly collection: string;
+  /** Null: without login. */
+  readonly user: string | null;
+  /** The address it came from. */
+  readonly client: string;
+  /** What the client calls itself; empty when it says nothing. */
+  readonly agent: string;
+  readonly method: string;
+  readonly endpoint: AccessEndpoint;
+  /** HTTP status; null when the client left before the answer was sent. */
+  readonly status: number | null;
+  /** Objects in the answer, or in the body that was received. */
+  readonly objects: number;
+  /** Bytes of the answer's body. */
+  readonly bytes: number;
+  /** Milliseconds until the answer was sent, whole. */
+  readonly ms: number;
+  readonly errorCode: string | null;
+}
+
+/** The endpoints below a collection: TAXII 2.1 §5.2, §5.3, §5.4 and §5.5, §5.6 and §5.7, §5.8. */
+export type AccessEndpoint = 'collection' | 'manifest' | 'objects' | 'object' | 'versions';
+
+export interface AccessQuery {
+  readonly collection: string;
+  /** Only requests that arrived then or later. */
+  readonly since: Micros;
+  /** Only requests of this user. Reads past those of others: no index has users. */
+  readonly user?: string;
+  /** Go on behind a page: its `next`. */
+  readonly next?: string;
+}
+
+export interface AccessPage {
+  /** The newest first. */
+  readonly entries: readonly AccessEntry[];
+  /** Undefined: there is nothing more. */
+  readonly next: string | undefined;
+}
+
+/** All that a user has ever asked of collections, entries that were dropped since included. */
+export interface AccessTotals {
+  readonly user: string;
+  readonly requests: number;
+  readonly lastAt: Micros;
+}
+
+/**
+ * A piece of a snapshot. What a store derives from others (counts, keys of its own) is not in it, but for the state of
+ * collections, which tells whether all objects have come along.
+ */
+export type SnapshotPart =
+  /** The newest `seq` that was ever given. */
+  | { readonly part: 'sequence'; readonly last: number }
+  | ({ readonly part: 'collection' } & CollectionState)
+  | ({
+      readonly part: 'object';
+      readonly seq: number;
+      readonly collection: string;
+      readonly dateAdded: Micros;
+      readonly isFirst: boolean;
+      readonly isLast: boolean;
+      readonly submitter: string;
+      /** As served: of an object without a version of its own the date_added, and its key. */
+      readonly version: string;
+      readonly versionKey: string;
+    } & Omit<NewVersion, 'version' | 'versionKey'>)
+  | ({ readonly part: 'tombstone' } & Omit<Extract<Change, { op: 'delete' }>, 'op'>)
+  | ({ readonly part: 'status' } & KeptStatus)
+  | ({
+      readonly part: 'record';
+      readonly kind: string;
+      readonly keys: Readonly<Record<string, string>>;
+    } & StoredRecord)
+  | ({ readonly part: 'access' } & AccessEntry)
+  | ({ readonly part: 'access-totals' } & AccessTotals);
+
 export interface Store {
   /**
    * Adds versions to a collection, in their order, all in one commit. The outcomes stand in the same order. A
@@ -217,6 +299,26 @@ export interface Store {
    * add whose version was deleted since is left out: the delete that follows stands for both.
    */
   findChanges(afterSeq: number, limit: number): Promise<Change[]>;
+
+  /**
+   * Keeps a few hundred entries of the access log at most, in one commit. They alone need not survive a power failure.
+   * Entries of before `keep.since` go, and the oldest beyond `keep.entries`: some at each call, more than come in.
+   */
+  recordAccess(
+    entries: readonly AccessEntry[],
+    keep: { readonly since: Micros; readonly entries: number },
+  ): Promise<void>;
+  /** Requests to a collection, the newest first. */
+  findAccess(query: AccessQuery, limit: number): Promise<AccessPage>;
+  /** Of every user who ever asked something of a collection, by user. */
+  listAccessTotals(): Promise<AccessTotals[]>;
+
+  /**
+   * Everything that the store holds, for `restoreStore`: `sequence`, collections, objects by seq, tombstones by seq, then the
+   * rest. Each collection is as of one moment after the call. Neither stops writers nor is it started over by them. Read it
+   * to its end, or give it up, before the store is closed.
+   */
+  readSnapshot(): AsyncIterable<SnapshotPart>;
 
   /** Ends cleanly: what was acknowledged is kept, what is under way finishes. May be called twice. */
   close(): Promise<void>;

@@ -57,16 +57,24 @@ function isVisible(caller: Caller, root: ApiRoot | undefined): root is ApiRoot {
   return root !== undefined && canSeeRoot(caller, root);
 }
 
-// One answer for all that an anonymous caller may not know of, whether it exists or not.
-function refuseUnknown(caller: Caller, what: string): never {
-  if (caller.kind === 'anonymous') throw new TaxiiError('login-required', 'Log in to see what is here.');
-  throw new TaxiiError('not-found', `There is no ${what} that you may see.`);
+/** One text for all that an anonymous caller may not know of, whether it exists or not. */
+export const loginToSee =
+  'Log in to see what is here: Basic with user name and password, or a token as Bearer or in X-Api-Key.';
+
+function refuseUnknown(caller: Caller, what: string, listedAt: string): never {
+  if (caller.kind === 'anonymous') throw new TaxiiError('login-required', loginToSee);
+  throw new TaxiiError('not-found', `There is no ${what} that you may see. ${listedAt} lists those that there are.`);
+}
+
+// What a client sent goes back shortened: an answer must not grow with a hostile request.
+function quote(name: string): string {
+  return JSON.stringify(name.length > 100 ? `${name.slice(0, 100)}…` : name);
 }
 
 /** The API root of this name. Throws 401 or 404 when the caller may not know of it. */
 export function getRoot(roots: readonly ApiRoot[], caller: Caller, name: string): ApiRoot {
   const root = roots.find((candidate) => candidate.name === name);
-  return isVisible(caller, root) ? root : refuseUnknown(caller, `API root ${JSON.stringify(name)}`);
+  return isVisible(caller, root) ? root : refuseUnknown(caller, `API root ${quote(name)}`, '/taxii2/');
 }
 
 /**
@@ -81,7 +89,8 @@ export function getCollection(
 ): { readonly collection: Collection; readonly rights: Rights } {
   const collection = root.collections.find(({ id, alias }) => id === idOrAlias || alias === idOrAlias);
   if (collection === undefined || !canSee(caller, collection)) {
-    return refuseUnknown(caller, `collection ${JSON.stringify(idOrAlias)} in API root ${JSON.stringify(root.name)}`);
+    const what = `collection ${quote(idOrAlias)} in API root ${quote(root.name)}`;
+    return refuseUnknown(caller, what, `/${root.name}/collections/`);
   }
   const rights = rightsTo(caller, collection);
   for (const right of ['read', 'write'] as const) {

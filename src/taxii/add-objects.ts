@@ -24,6 +24,10 @@ const maxListedSuccesses = 5000;
 const statusLifetime = 48 * 3600 * 1_000_000;
 /** Objects of one body; each costs memory for its verdict. */
 export const maxObjectsOfBody = 200_000;
+/** Characters of a status in which failures are explained in full; after them each names only its first fault. */
+const maxExplained = 16 * 1024 * 1024;
+/** Bodies of more objects are processed one at a time, so that their verdicts don't add up. */
+const manyObjects = 10_000;
 
 const wrapped = 'An envelope is {"objects":[…]} with at least one object (TAXII 2.1 §3.7); a STIX bundle is taken too.';
 
@@ -45,41 +49,107 @@ function messageOf({ outcome, errors }: Verdict): string | undefined {
   return errors.map(({ code, path, message }) => `${code}${path === '' ? '' : ` at ${path}`}: ${message}`).join(' | ');
 }
 
-function detailsOf(verdict: Verdict): StatusDetails {
-  const message = messageOf(verdict);
+/** What is wrong with an object whose neighbours filled the status. */
+function shortMessageOf({ errors: [first] }: Verdict): string | undefined {
+  return first && `${first.code}${first.path === '' ? '' : ` at ${first.path.slice(0, 100)}`}`;
+}
+
+function detailsOf(verdict: Verdict, message: string | undefined): StatusDetails {
   return { id: verdict.id, version: verdict.version, ...(message !== undefined && { message }) };
 }
 
-/** Gathers verdicts into a status resource. */
+function textOf(verdicts: readonly Verdict[], message: (verdict: Verdict) => string | undefined): string {
+  return verdicts.map((verdict) => JSON.stringify(detailsOf(verdict, message(verdict)))).join();
+}
+
+/**
+ * Gathers verdicts into the text of a status resource, piece by piece: of 200,000 failures neither the objects are kept
+ * nor is their text made in one long step.
+ */
 class StatusBuilder {
-  readonly #successes: StatusDetails[] = [];
-  readonly #failures: StatusDetails[] = [];
+  readonly #successes: string[] = [];
+  readonly #failures: string[] = [];
   #successCount = 0;
+  #failureCount = 0;
+  #explained = 0;
 
   add(verdicts: readonly Verdict[]): void {
-    for (const verdict of verdicts) {
-      if (verdict.outcome === 'failed') this.#failures.push(detailsOf(verdict));
-      else {
-        this.#successCount += 1;
-        if (this.#successCount <= maxListedSuccesses) this.#successes.push(detailsOf(verdict));
-      }
+    const failures = verdicts.filter(({ outcome }) => outcome === 'failed');
+    const successes = verdicts.filter(({ outcome }) => outcome !== 'failed');
+    this.#failureCount += failures.length;
+    this.#successCount += successes.length;
+    if (failures.length > 0) this.#failures.push(this.#explain(failures));
+    if (successes.length > 0 && this.#successCount <= maxListedSuccesses) {
+      this.#successes.push(textOf(successes, messageOf));
     }
   }
 
-  build(id: string, requestTimestamp: string): StatusResource {
+  #explain(failures: readonly Verdict[]): string {
+    const text = textOf(failures, this.#explained < maxExplained ? messageOf : shortMessageOf);
+    this.#explained += text.length;
+    return text;
+  }
+
+  get total(): number {
+    return this.#successCount + this.#failureCount;
+  }
+
+  build(id: string, requestTimestamp: string): string {
     const isWhole = this.#successCount > 0 && this.#successCount <= maxListedSuccesses;
-    return {
+    const head: Omit<StatusResource, 'successes' | 'failures'> = {
       id,
       status: 'complete',
       request_timestamp: requestTimestamp,
-      total_count: this.#successCount + this.#failures.length,
+      total_count: this.total,
       success_count: this.#successCount,
-      ...(isWhole && { successes: this.#successes }),
-      failure_count: this.#failures.length,
-      ...(this.#failures.length > 0 && { failures: this.#failures }),
+      failure_count: this.#failureCount,
       pending_count: 0,
     };
+    const successes = isWhole ? `,"successes":[${this.#successes.join()}]` : '';
+    const failures = this.#failureCount > 0 ? `,"failures":[${this.#failures.join()}]` : '';
+    return `${JSON.stringify(head).slice(0, -1)}${successes}${failures}}`;
   }
+}
+
+export interface AddDeps extends WriteDeps {
+  /** Runs the work after all that it was given before: bodies of many objects go one by one. */
+  readonly inTurn: InTurn;
+}
+
+type InTurn = <T>(work: () => Promise<T>) => Promise<T>;
+
+export function createTurns(): InTurn {
+  let last: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const run = last.then(work);
+    last = run.catch(() => undefined);
+    return run;
+  };
+}
+
+export interface Added {
+  /** The text of the status resource. */
+  readonly status: string;
+  /** Objects that were received. */
+  readonly count: number;
+}
+
+async function storeReceived(
+  deps: WriteDeps,
+  request: AddRequest,
+  received: Received,
+  maxObjectLength: number,
+  requestTimestamp: string,
+): Promise<Added> {
+  const builder = new StatusBuilder();
+  const incoming = { slices: received.slices(), tooLong: received.tooLong, maxObjectLength };
+  await writeObjects(deps, request, incoming, (verdicts) => builder.add(verdicts));
+  const id = randomUUID();
+  const status = builder.build(id, requestTimestamp);
+  const { apiRoot, submitter } = request;
+  const completedAt = deps.now();
+  await deps.store.putStatus({ id, apiRoot, submitter, text: status, completedAt }, completedAt - statusLifetime);
+  return { status, count: builder.total };
 }
 
 /**
@@ -87,30 +157,16 @@ class StatusBuilder {
  * is no envelope or bundle; then nothing was stored.
  */
 export async function addObjects(
-  deps: WriteDeps,
+  deps: AddDeps,
   request: AddRequest,
   limits: Omit<ReceiveLimits, 'maxObjects'>,
-): Promise<StatusResource> {
+): Promise<Added> {
   const requestTimestamp = formatMicros(deps.now());
   const received = await receive(request.body, { ...limits, maxObjects: maxObjectsOfBody });
   try {
     requireEnvelope(received);
-    const builder = new StatusBuilder();
-    const incoming = { slices: received.slices(), tooLong: received.tooLong, ...limits };
-    await writeObjects(deps, request, incoming, (verdicts) => builder.add(verdicts));
-    const status = builder.build(randomUUID(), requestTimestamp);
-    const completedAt = deps.now();
-    await deps.store.putStatus(
-      {
-        id: status.id,
-        apiRoot: request.apiRoot,
-        submitter: request.submitter,
-        text: JSON.stringify(status),
-        completedAt,
-      },
-      completedAt - statusLifetime,
-    );
-    return status;
+    const work = () => storeReceived(deps, request, received, limits.maxObjectLength, requestTimestamp);
+    return await (received.scan.count > manyObjects ? deps.inTurn(work) : work());
   } finally {
     await received.close();
   }
@@ -118,8 +174,9 @@ export async function addObjects(
 
 /** The text of a status, for who submitted it and for admins; for others it does not exist. */
 export async function getStatus(store: Store, apiRoot: string, id: string, caller: Caller): Promise<string> {
+  if (caller.kind === 'anonymous') throw new TaxiiError('login-required', 'Log in to see the status of a publication.');
   const status = await store.findStatus(apiRoot, id);
-  const isTheirs = caller.kind === 'user' && (status?.submitter === caller.name || isAdmin(caller));
+  const isTheirs = status?.submitter === caller.name || isAdmin(caller);
   if (status === undefined || !isTheirs) {
     throw new TaxiiError('not-found', `There is no status ${JSON.stringify(id.slice(0, 100))} that you may see.`);
   }

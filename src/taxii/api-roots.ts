@@ -3,6 +3,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { listMistakes, OperatorError } from '../errors.ts';
+import { createLocator } from '../stix/locate.ts';
 import type { TlpLevel } from '../stix/markings.ts';
 import { readObject } from '../stix/object-text.ts';
 import { createScanner } from '../stix/scan.ts';
@@ -47,12 +48,13 @@ export interface ExaminedApiRoots {
 interface DeclaredApiRoot {
   readonly file: string;
   readonly apiRoot: ApiRoot;
+  /** The file's JSON value, in which the places of mistakes are found. */
+  readonly value: unknown;
+  readonly report: Report;
 }
 
 // An API root with thousands of collections has a megabyte or two.
 const maxFileLength = 16 * 1024 ** 2;
-
-const byteOrderMark = Buffer.from('\ufeff');
 
 function describeError(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
@@ -61,22 +63,27 @@ function describeError(error: unknown): string {
 /** Unlike JSON.parse alone, says where the text is wrong, and does not let the last of equal members win. */
 function parseJson(bytes: Buffer, report: Report): unknown {
   const scanner = createScanner({ maxObjectLength: maxFileLength, onObject: () => {} });
-  scanner.push(bytes.subarray(bytes.indexOf(byteOrderMark) === 0 ? byteOrderMark.length : 0));
+  scanner.push(bytes);
   const { value, issues } = readObject(scanner.end().root);
   for (const { path, message } of issues) report(message, path);
   return value;
 }
 
-function readApiRoot(folder: string, file: string, mistakes: string[]): ApiRoot | undefined {
-  const report: Report = (message, pointer = '') => {
-    mistakes.push(`${file}: ${pointer}${pointer === '' ? '' : ': '}${message}`);
-    return undefined;
-  };
+function readApiRoot(folder: string, file: string, mistakes: string[]): DeclaredApiRoot | undefined {
   try {
-    const value = parseJson(readFileSync(join(folder, file)), report);
-    return value === undefined ? undefined : parseApiRoot(value, report);
+    const bytes = readFileSync(join(folder, file));
+    const locate = createLocator(bytes.toString().replace(/^\ufeff/, ''));
+    const report: Report = (message, pointer = '') => {
+      const { line, column } = locate(pointer);
+      mistakes.push(`${file}:${line}:${column}: ${pointer}${pointer === '' ? '' : ': '}${message}`);
+      return undefined;
+    };
+    const value = parseJson(bytes, report);
+    const apiRoot = value === undefined ? undefined : parseApiRoot(value, report);
+    return apiRoot === undefined ? undefined : { file, apiRoot, value, report };
   } catch (error) {
-    return report(describeError(error));
+    mistakes.push(`${file}: ${describeError(error)}`);
+    return undefined;
   }
 }
 
@@ -91,31 +98,41 @@ function listFiles(folder: string, mistakes: string[]): string[] {
   }
 }
 
+/** The ids of a file's collections, each with its place, whether or not the rest of the collection is right. */
+function listIds(value: unknown): readonly (readonly [id: unknown, pointer: string])[] {
+  const { collections } = value as { readonly collections?: unknown };
+  if (!Array.isArray(collections)) return [];
+  return collections.map((collection: { readonly id?: unknown } | null, index) => [
+    collection?.id,
+    `/collections/${index}/id`,
+  ]);
+}
+
 /** What may occur once only, over all files. */
-function checkTogether(declared: readonly DeclaredApiRoot[], mistakes: string[]): void {
-  const names = new Map<string, string>();
-  const ids = new Map<string, string>();
-  const claim = (seen: Map<string, string>, value: string, file: string, what: string) => {
+function checkTogether(declared: readonly DeclaredApiRoot[]): void {
+  const names = new Map<unknown, string>();
+  const ids = new Map<unknown, string>();
+  const claim = (seen: Map<unknown, string>, value: unknown, { file, report }: DeclaredApiRoot, pointer: string) => {
     const first = seen.get(value);
     if (first === undefined) seen.set(value, file);
-    else mistakes.push(`${file}: ${what} ${value} is taken${first === file ? ' twice' : ` by ${first} already`}`);
+    else report(`${value} is taken ${first === file ? 'twice' : `by ${first} already`}`, pointer);
   };
-  for (const { file, apiRoot } of declared) {
-    claim(names, apiRoot.name, file, '/api_root:');
-    for (const { id } of apiRoot.collections) claim(ids, id, file, '/collections: the id');
+  for (const one of declared) {
+    claim(names, one.apiRoot.name, one, '/api_root');
+    const known = new Set<unknown>(one.apiRoot.collections.map(({ id }) => id));
+    for (const [id, pointer] of listIds(one.value)) if (known.has(id)) claim(ids, id, one, pointer);
   }
   const [first, ...others] = declared.filter(({ apiRoot }) => apiRoot.isDefault);
-  for (const { file } of others) mistakes.push(`${file}: /default: ${first?.file} is the default already`);
+  for (const { report } of others) report(`${first?.file} is the default already`, '/default');
 }
 
 /** Reads the API roots that the files of a folder declare, and says everything that is wrong with them. */
 export function examineApiRoots(folder: string): ExaminedApiRoots {
   const mistakes: string[] = [];
-  const declared = listFiles(folder, mistakes).flatMap((file) => {
-    const apiRoot = readApiRoot(folder, file, mistakes);
-    return apiRoot === undefined ? [] : [{ file, apiRoot }];
-  });
-  checkTogether(declared, mistakes);
+  const declared = listFiles(folder, mistakes)
+    .map((file) => readApiRoot(folder, file, mistakes))
+    .filter((one) => one !== undefined);
+  checkTogether(declared);
   const apiRoots = declared.map(({ apiRoot }) => apiRoot).sort((a, b) => (a.name < b.name ? -1 : 1));
   const hasDefault = apiRoots.some(({ isDefault }) => isDefault);
   return {

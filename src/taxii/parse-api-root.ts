@@ -1,6 +1,7 @@
 /** Makes an ApiRoot of the JSON value that one file of `collections/` holds, and reports everything wrong with it. */
 
 import { isName, isRole, nameRule, roleRule } from '../hub/names.ts';
+import { suggest } from '../nearest.ts';
 import { tlpLevels } from '../stix/markings.ts';
 import type { ApiRoot, Collection } from './api-roots.ts';
 
@@ -98,7 +99,8 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
 function openObject(value: unknown, report: Report, known: readonly string[]) {
   if (!isObject(value)) return report('must be an object');
   for (const key of Object.keys(value)) {
-    if (!known.includes(key)) below(report, key)(`is not a known key; known here are ${known.join(', ')}`);
+    if (known.includes(key)) continue;
+    below(report, key)(`is not a known key${suggest(key, known) || ';'} known here are ${known.join(', ')}`);
   }
   const find = <T>(key: string, parse: Parse<T>): T | undefined =>
     Object.hasOwn(value, key) ? parse(value[key], below(report, key)) : undefined;

@@ -14,6 +14,8 @@ export interface Slice {
   /** Compact texts, each followed by a line feed, which compact JSON never contains. An empty line: too long. */
   readonly lines: Buffer;
   readonly count: number;
+  /** The line of the text on which each object begins, from 1. */
+  readonly startLines: Uint32Array;
 }
 
 export interface Received {
@@ -63,6 +65,7 @@ export class Slicer {
   #parts: Buffer[] = [];
   #bytes = 0;
   #count = 0;
+  readonly #startLines = new Uint32Array(sliceObjects);
   readonly #full: Slice[] = [];
 
   /** Takes the beginnings of objects that are too long, by their place. */
@@ -70,19 +73,21 @@ export class Slicer {
     this.#tooLong = tooLong;
   }
 
-  add(object: Pick<ScannedObject, 'text' | 'tooLong'>): void {
+  add(object: ScannedObject): void {
     if (object.tooLong) this.#tooLong.set(this.#total, object.text.toString());
     const text = object.tooLong ? Buffer.alloc(0) : object.text;
     this.#total += 1;
     this.#parts.push(Buffer.from(text), lineFeed);
     this.#bytes += text.length + 1;
+    this.#startLines[this.#count] = object.line;
     this.#count += 1;
     if (this.#count >= sliceObjects || this.#bytes >= sliceBytes) this.flush();
   }
 
   flush(): void {
     if (this.#count === 0) return;
-    this.#full.push({ lines: Buffer.concat(this.#parts, this.#bytes), count: this.#count });
+    const startLines = this.#startLines.slice(0, this.#count);
+    this.#full.push({ lines: Buffer.concat(this.#parts, this.#bytes), count: this.#count, startLines });
     this.#parts = [];
     this.#bytes = 0;
     this.#count = 0;
@@ -96,7 +101,7 @@ export class Slicer {
 /** Slices in memory up to a length, then in a file, read back in order. */
 class Spool {
   readonly #kept: Slice[] = [];
-  readonly #filed: { readonly position: number; readonly length: number; readonly count: number }[] = [];
+  readonly #filed: (Omit<Slice, 'lines'> & { readonly position: number; readonly length: number })[] = [];
   #keptBytes = 0;
   #end = 0;
   #file: FileHandle | undefined;
@@ -108,19 +113,20 @@ class Spool {
       return;
     }
     this.#file ??= await openSpoolFile();
-    const { bytesWritten } = await this.#file.write(slice.lines, 0, slice.lines.length, this.#end);
-    if (bytesWritten !== slice.lines.length) throw noRoom();
-    this.#filed.push({ position: this.#end, length: slice.lines.length, count: slice.count });
-    this.#end += slice.lines.length;
+    const { lines, ...rest } = slice;
+    const { bytesWritten } = await this.#file.write(lines, 0, lines.length, this.#end);
+    if (bytesWritten !== lines.length) throw noRoom();
+    this.#filed.push({ ...rest, position: this.#end, length: lines.length });
+    this.#end += lines.length;
   }
 
   async *read(): AsyncGenerator<Slice> {
     yield* this.#kept;
-    for (const { position, length, count } of this.#filed) {
+    for (const { position, length, ...rest } of this.#filed) {
       const lines = Buffer.allocUnsafe(length);
       const { bytesRead } = await (this.#file as FileHandle).read(lines, 0, length, position);
       if (bytesRead !== length) throw new Error('the spool file is shorter than what was written to it');
-      yield { lines, count };
+      yield { lines, ...rest };
     }
   }
 

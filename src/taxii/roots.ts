@@ -1,7 +1,7 @@
 /** Discovery, API roots and collections (TAXII 2.1 §4.1, §4.2, §5.1, §5.2): what there is, as far as the caller may know. */
 
 import { TaxiiError } from '../errors.ts';
-import { type Caller, canSee, canSeeRoot, type Rights, rightsTo } from './access.ts';
+import { type Caller, canSee, canSeeRoot, loginToSee, type Rights, rightsTo } from './access.ts';
 import type { ApiRoot, Collection } from './api-roots.ts';
 import {
   type ApiRootResource,
@@ -16,7 +16,7 @@ import {
 export function getDiscovery(roots: readonly ApiRoot[], caller: Caller, baseUrl: string): DiscoveryResource {
   const visible = roots.filter((root) => canSeeRoot(caller, root));
   if (visible.length === 0 && caller.kind === 'anonymous') {
-    throw new TaxiiError('login-required', 'Log in to see the API roots of this server.');
+    throw new TaxiiError('login-required', loginToSee);
   }
   const face = roots.find(({ isDefault }) => isDefault) ?? roots[0];
   const preferred = visible.find(({ isDefault }) => isDefault) ?? visible[0];

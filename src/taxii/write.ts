@@ -21,6 +21,8 @@ export interface WriteDeps {
 export interface Verdict {
   /** Place in what was received, from 0. */
   readonly index: number;
+  /** Line of the text on which the object begins, from 1. */
+  readonly line: number;
   readonly outcome: 'added' | 'duplicate' | 'failed';
   /** The object's id; without one, a JSON Pointer to where it stood. */
   readonly id: string;
@@ -40,6 +42,7 @@ export interface Incoming {
 
 interface Checked {
   readonly index: number;
+  readonly line: number;
   readonly text: string;
   readonly object: CheckedObject;
 }
@@ -86,9 +89,10 @@ function conflict(object: CheckedObject): Issue {
   return { code: 'version-conflict', path, message };
 }
 
-function failed({ index, object }: Checked, errors: readonly Issue[], now: Micros): Verdict {
+function failed({ index, line, object }: Checked, errors: readonly Issue[], now: Micros): Verdict {
   return {
     index,
+    line,
     outcome: 'failed',
     id: object.id ?? `/objects/${index}`,
     version: object.version ?? formatMicros(now),
@@ -98,10 +102,11 @@ function failed({ index, object }: Checked, errors: readonly Issue[], now: Micro
 }
 
 function judged(checked: Checked, result: AddOutcome, now: Micros): Verdict {
-  const { index, object } = checked;
+  const { index, line, object } = checked;
   if (result.outcome === 'version-conflict') return failed(checked, [conflict(object)], now);
   return {
     index,
+    line,
     outcome: result.outcome,
     id: object.id as string,
     version: object.version ?? formatMicros(result.dateAdded),
@@ -150,7 +155,8 @@ export async function writeObjects(
       const head = incoming.tooLong.get(from + place);
       const judgedObject =
         head === undefined ? withCeiling(object, collection) : tooLongObject(head, incoming.maxObjectLength);
-      return { index: from + place, text: texts[place] as string, object: judgedObject };
+      const line = slice.startLines[place] ?? 0;
+      return { index: from + place, line, text: texts[place] as string, object: judgedObject };
     });
   }
 

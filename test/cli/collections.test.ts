@@ -19,8 +19,10 @@ async function write(files: Readonly<Record<string, unknown>>): Promise<string> 
   return folder;
 }
 
+/** Without lines and columns, which depend on how the text is laid out. */
 async function mistakesOf(files: Readonly<Record<string, unknown>>): Promise<readonly string[]> {
-  return examineApiRoots(await write(files)).mistakes;
+  const { mistakes } = examineApiRoots(await write(files));
+  return mistakes.map((mistake) => mistake.replace(/^([a-z]+\.json):\d+:\d+: /, '$1: '));
 }
 
 const id = '91a7b528-80eb-42ed-a74d-c6fbd5a26116';
@@ -135,7 +137,11 @@ describe('a declared API root', () => {
 
 describe('a mistake', () => {
   test.each<[string, object, string]>([
-    ['an unknown key', root({ titel: 'x' }), '/titel: is not a known key; known here are api_root, title'],
+    [
+      'an unknown key',
+      root({ titel: 'x' }),
+      '/titel: is not a known key; did you mean title? known here are api_root, title',
+    ],
     ['an unknown key of a collection', rootWith({ reed: [] }), '/collections/0/reed: is not a known key'],
     ['an unknown key of client_compat', root({ client_compat: { x: true } }), '/client_compat/x: is not a known key'],
     ['a key with a slash', root({ 'a/b~c': 1 }), '/a~1b~0c: is not a known key'],
@@ -189,6 +195,31 @@ describe('a mistake', () => {
     expect(await mistakesOf({ 'hub.json': Buffer.from([0x7b, 0x22, 0xff]) })).toHaveLength(1);
   });
 
+  test('is named with the line and column where its member or item stands', async () => {
+    const text = JSON.stringify(
+      root({ titel: 'x', collections: [{ ...collection, read: ['members', 'all'] }] }),
+      null,
+      2,
+    );
+    const lines = text.split('\n');
+    const positionOf = (token: string): string => {
+      const line = lines.findIndex((one) => one.includes(token));
+      return `${line + 1}:${(lines[line]?.indexOf(token) ?? 0) + 1}`;
+    };
+    const { mistakes } = examineApiRoots(await write({ 'hub.json': `\ufeff${text}` }));
+    expect(mistakes).toEqual([
+      expect.stringContaining(`hub.json:${positionOf('"titel"')}: /titel: is not a known key`),
+      expect.stringContaining(`hub.json:${positionOf('"all"')}: /collections/0/read/1: must be`),
+    ]);
+  });
+
+  test('of a member that is missing is named where the object begins', async () => {
+    const text = JSON.stringify(rootWith({ title: undefined }), null, 2);
+    const line = text.split('\n').findIndex((one) => one.trim() === '{' && one !== '{') + 1;
+    const { mistakes } = examineApiRoots(await write({ 'hub.json': text }));
+    expect(mistakes).toEqual([`hub.json:${line}:5: /collections/0/title: is missing`]);
+  });
+
   test('a key given twice is one, at any depth', async () => {
     const twice = JSON.stringify(root()).replace('"title":"Ind', '"title":"X","title":"Ind');
     expect(await mistakesOf({ 'hub.json': twice })).toEqual([expect.stringMatching(/hub\.json: \/collections\/0/)]);
@@ -211,10 +242,10 @@ describe('a mistake', () => {
 
   test('ids are taken once over all API roots', async () => {
     expect(await mistakesOf({ 'a.json': root(), 'b.json': root({ api_root: 'other' }) })).toEqual([
-      `b.json: /collections: the id ${id} is taken by a.json already`,
+      `b.json: /collections/0/id: ${id} is taken by a.json already`,
     ]);
     const twice = root({ collections: [collection, { ...collection, title: 'Again' }] });
-    expect(await mistakesOf({ 'a.json': twice })).toEqual([`a.json: /collections: the id ${id} is taken twice`]);
+    expect(await mistakesOf({ 'a.json': twice })).toEqual([`a.json: /collections/1/id: ${id} is taken twice`]);
   });
 
   test('two files cannot declare one API root, nor two the default', async () => {
@@ -233,7 +264,7 @@ describe('a mistake', () => {
   test('mistakes of all files come in one error', async () => {
     const folder = await write({ 'a.json': '{', 'b.json': root({ title: '', extra: 1 }), 'c.json': root() });
     expect(() => loadApiRoots(folder)).toThrow(
-      /3 mistakes:\n {2}a\.json: .*\n {2}b\.json: \/extra: .*\n {2}b\.json: \/title: /,
+      /3 mistakes:\n {2}a\.json: .*\n {2}b\.json:1:\d+: \/extra: .*\n {2}b\.json:1:\d+: \/title: /,
     );
   });
 });

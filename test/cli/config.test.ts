@@ -53,8 +53,8 @@ describe('mistakes', () => {
   });
 
   test('an unknown variable is one, and the nearest name is suggested', () => {
-    expect(mistakesOf({ HUIJU_STOER: 'x' })).toMatch(/HUIJU_STOER is not a variable; the nearest is HUIJU_STORE/);
-    expect(mistakesOf({ HUIJU_PAGESIZE: '1' })).toMatch(/nearest is HUIJU_PAGE_SIZE/);
+    expect(mistakesOf({ HUIJU_STOER: 'x' })).toMatch(/HUIJU_STOER is not a variable; did you mean HUIJU_STORE\?/);
+    expect(mistakesOf({ HUIJU_PAGESIZE: '1' })).toMatch(/did you mean HUIJU_PAGE_SIZE/);
   });
 
   test('variables of the tests and of other programs are not looked at', () => {

@@ -1,8 +1,10 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { root } from '../support/huiju.ts';
+import { environment, program, root, runProgram } from '../support/huiju.ts';
 import { type RunningServer, runServer } from '../support/run-server.ts';
 import { ask, basic, newIdentity, password } from '../support/taxii-server.ts';
 import { useHuiju } from './use-huiju.ts';
@@ -83,11 +85,22 @@ describe('huiju import', () => {
     const { code, stdout } = await huiju(['import', file, '--collection', 'vulnerabilities', '--report', report]);
     expect(code).toBe(1);
     expect(stdout).toContain('2 added, 0 duplicate, 2 failed');
-    expect(stdout).toContain(bad.id);
+    expect(stdout).toContain(`${file}:7, ${bad.id}`);
     const failures = readFileSync(report, 'utf8').trim().split('\n');
     expect(failures.map((line) => JSON.parse(line))).toEqual([
-      expect.objectContaining({ file, index: 2, id: bad.id, errors: [expect.objectContaining({ path: '/modified' })] }),
-      expect.objectContaining({ file, index: 3, errors: [expect.objectContaining({ code: 'STIX-2-object' })] }),
+      expect.objectContaining({
+        file,
+        line: 7,
+        index: 2,
+        id: bad.id,
+        errors: [expect.objectContaining({ path: '/modified' })],
+      }),
+      expect.objectContaining({
+        file,
+        line: 8,
+        index: 3,
+        errors: [expect.objectContaining({ code: 'STIX-2-object' })],
+      }),
     ]);
   });
 
@@ -116,12 +129,92 @@ describe('huiju import', () => {
     expect(JSON.parse(readFileSync(report, 'utf8'))).toMatchObject({ line: 2, errors: [{ code: 'malformed-json' }] });
   });
 
+  test('a folder stands for all files in and below it that hold objects, in order, without hidden ones', async () => {
+    const folder = pathOf('folder');
+    for (const below of ['folder', 'folder/a', 'folder/a/deep', 'folder/.hidden']) mkdirSync(pathOf(below));
+    const texts = identities(5);
+    const [first = '', second = '', third = '', fourth = '', hidden = ''] = texts;
+    write('folder/b.JSON', third);
+    write('folder/a/deep/lines.ndjson', second);
+    write('folder/a/bundle.json.gz', gzipSync(bundleOf([first])));
+    write('folder/c.jsonl', fourth);
+    write('folder/.hidden/x.json', hidden);
+    write('folder/.y.json', hidden);
+    write('folder/README.md', 'no objects');
+    symlinkSync(folder, pathOf('folder/a/loop'));
+    const { code, stdout, stderr } = await huiju(['import', folder, '--collection', 'indicators']);
+    expect([code, stderr]).toEqual([0, `huiju: ${folder}: 4 files\n`]);
+    expect(stdout).toContain('4 added, 0 duplicate, 0 failed');
+    expect(await exportTexts('indicators')).toEqual([first, second, third, fourth]);
+  });
+
+  test('a folder without such files is a mistake', async () => {
+    mkdirSync(pathOf('nothing'));
+    const { code, stderr } = await huiju(['import', pathOf('nothing'), '--collection', 'indicators']);
+    expect([code, stderr]).toEqual([1, expect.stringContaining('nothing has no file that ends in .json')]);
+  });
+
+  test('the report names a file that is broken as a whole too', async () => {
+    const report = pathOf('whole-report.ndjson');
+    const file = write('whole.json', '{"objects":[}');
+    await huiju(['import', file, '--collection', 'reports', '--report', report]);
+    expect(JSON.parse(readFileSync(report, 'utf8'))).toEqual({
+      file,
+      errors: [{ code: 'malformed-json', path: '', message: expect.stringContaining('line 1, column 13') }],
+    });
+  });
+
+  test('of lines and of what standard input brings, failures are told with their line', async () => {
+    const [good = ''] = identities(1);
+    const lines = await huiju(['import', write('l.ndjson', `\n${good}\n{"type":"x"}\n`), '--collection', 'reports']);
+    expect(lines.stdout).toContain('l.ndjson:3, ');
+    const input = bundleOf([good, '{"type":"x"}']);
+    expect((await huiju(['import', '-', '--collection', 'reports'], { input })).stdout).toContain('standard input:6, ');
+  });
+
+  test('interrupted it stops after the slice under way and says what is in; again it goes on', async () => {
+    const texts = Array.from({ length: 400 }, () => JSON.stringify(newIdentity({ description: 'x'.repeat(8192) })));
+    const env = environment({ HUIJU_STORE: `sqlite:${pathOf('data/huiju.db')}` });
+    const args = [program, 'import', '-', '--collection', 'groups'];
+    const before = (await exportTexts('groups')).length;
+    const child = spawn(process.execPath, args, { env, cwd: root });
+    const shown = { stdout: '', stderr: '' };
+    child.stdout.on('data', (chunk: Buffer) => {
+      shown.stdout += chunk.toString();
+    });
+    child.stderr.on('data', (chunk: Buffer) => {
+      shown.stderr += chunk.toString();
+    });
+    // Standard input stays open, so that the import would wait for ever.
+    child.stdin.write(texts.map((text) => `${text}\n`).join(''));
+    while ((await exportTexts('groups')).length === before);
+    child.kill('SIGINT');
+    expect(await once(child, 'close')).toEqual([130, null]);
+    const added = (await exportTexts('groups')).length - before;
+    expect(shown.stdout).toContain(`${added} added, 0 duplicate, 0 failed`);
+    expect(shown.stderr).toContain('huiju: interrupted after 0 of 1 file');
+    const again = await huiju(['import', '-', '--collection', 'groups'], { input: texts.join('\n') });
+    expect(again.stdout).toContain(`${400 - added} added, ${added} duplicate, 0 failed`);
+  });
+
   test.each([
-    ['an unknown collection', ['--collection', 'nowhere'], 'there is no collection nowhere; there are: hub/'],
-    ['an unknown user', ['--collection', 'groups', '--as', 'nobody'], 'there is no user nobody'],
+    ['an unknown collection', ['--collection', 'nowhere'], 'there is no collection nowhere. There are: hub/'],
+    ['the collection that was meant', ['--collection', 'grups'], 'there is no collection grups; did you mean groups?'],
+    ['an unknown user', ['--collection', 'groups', '--as', 'nobody'], 'There is no user "nobody"'],
   ])('names %s', async (_what, args, message) => {
     const { code, stderr } = await huiju(['import', write('one.json', identities(1).join()), ...args]);
     expect([code, stderr]).toEqual([1, expect.stringContaining(message)]);
+  });
+
+  test.each([
+    ['without objects', '{"type":"bundle","id":"bundle--0c1d2a4e-6a31-4a36-b2f8-0c7d1a2b3c4d"}', 'no member `objects`'],
+    ['whose objects are no list', '{"type":"bundle","objects":{"a":1}}', '`objects` is not a list'],
+    ['that is empty', '{"objects":[]}', 'the list `objects` is empty'],
+  ])('says so of a document %s', async (_what, text, message) => {
+    const { code, stderr } = await huiju(['import', write('hollow.json', text), '--collection', 'groups']);
+    expect([code, stderr]).toEqual([1, expect.stringContaining(message)]);
+    const piped = await huiju(['import', '-', '--collection', 'groups'], { input: text });
+    expect([piped.code, piped.stderr]).toEqual([1, expect.stringContaining(message)]);
   });
 
   test('names a file that is not there', async () => {
@@ -154,6 +247,16 @@ describe('huiju export', () => {
     expect(await exportTexts('advisories', '--match', 'version=all')).toEqual(texts);
     expect(await exportTexts('advisories', '--match', 'type=tool')).toEqual(texts.slice(2));
     expect(await exportTexts('advisories', '--added-after', '2999-01-01T00:00:00Z')).toEqual([]);
+  });
+
+  test('ends quietly when its reader has seen enough', async () => {
+    await huiju(['import', '-', '--collection', 'public-indicators'], {
+      input: identities(20_000).join('\n'),
+    });
+    const command = `"${process.execPath}" "${program}" export --collection public-indicators | head -c 100`;
+    const env = { HUIJU_STORE: `sqlite:${pathOf('data/huiju.db')}` };
+    const result = await runProgram('bash', ['-c', `set -o pipefail; ${command}`], { env });
+    expect(result).toMatchObject({ code: 0, stderr: '', stdout: expect.stringMatching(/^\{"type":"bundle"/) });
   });
 
   test('writes an empty collection without an empty list', async () => {

@@ -60,7 +60,7 @@ describe('huiju token create', () => {
     expect(await huiju(['token', 'create', 'ghost'])).toMatchObject({
       code: 1,
       stdout: '',
-      stderr: 'huiju: There is no user "ghost".\n',
+      stderr: 'huiju: There is no user "ghost"; `huiju user list` shows who there is.\n',
     });
   });
 });

@@ -93,7 +93,7 @@ describe('huiju user list', () => {
     expect(code).toBe(0);
     const lines = stdout.trimEnd().split('\n');
     const column = lines[0]?.indexOf('STATE') ?? -1;
-    expect(lines[0]).toMatch(/^NAME +ROLES +STATE +CREATED$/);
+    expect(lines[0]).toMatch(/^NAME +ROLES +STATE +CREATED +REQUESTS +LAST REQUEST$/);
     for (const line of lines.slice(1)) expect(line.slice(column)).toMatch(/^(enabled|disabled) +\d{4}-/);
     expect(stdout).not.toMatch(/argon2/);
   });
@@ -105,6 +105,8 @@ describe('huiju user list', () => {
       roles: ['publisher'],
       disabled: false,
       created_at: expect.stringMatching(/Z$/),
+      requests: 0,
+      last_request: null,
     });
   });
 });
@@ -127,6 +129,20 @@ describe('huiju user role', () => {
     expect(await huiju(['user', 'role', 'either', 'one', '--add', 'two'])).toMatchObject({ code: 2 });
     expect((await listedUser('either'))?.roles).toEqual([]);
   });
+});
+
+test('a role that no collection names is taken with a warning that suggests the nearest', async () => {
+  const { code, stderr } = await addUser('slip', '--role', 'publsher', '--role', 'curator');
+  expect([code, stderr]).toEqual([
+    0,
+    'huiju: warning: no collection names the role publsher; did you mean publisher?\n',
+  ]);
+});
+
+test('a mistyped name is answered with the nearest that there is', async () => {
+  await addUser('caroline');
+  const { code, stderr } = await huiju(['user', 'disable', 'carolien']);
+  expect([code, stderr]).toEqual([1, 'huiju: There is no user "carolien"; did you mean caroline?\n']);
 });
 
 describe('huiju user disable, enable and passwd', () => {

@@ -112,6 +112,30 @@ describe('huiju validate', () => {
     expect(stdout).toMatch(/2 objects checked, 1 invalid\n$/);
   });
 
+  test.each([
+    ['a list that is none', { ...bundle, objects: { a: 1 } }],
+    ['an empty list', { ...bundle, objects: [] }],
+    ['an empty envelope', { objects: [] }],
+  ])('%s is wrong as a whole', async (_what, document) => {
+    const { code, lines } = await verdicts(write('list.json', JSON.stringify(document)));
+    expect([code, lines.map(({ index, valid }) => [index, valid])]).toEqual([1, [[-1, false]]]);
+  });
+
+  test('a bundle without the member objects is valid, since the standard allows it', async () => {
+    expect(await verdicts(write('bare.json', JSON.stringify(bundle)))).toEqual({ code: 0, lines: [] });
+  });
+
+  test('an object that is too long to publish is wrong, in a document and on a line', async () => {
+    const long = JSON.stringify(newIdentity({ x_acme_text: 'x'.repeat(3000) }));
+    const files = [write('long.ndjson', `${long}\n`), write('long.json', `{"objects":[${long}]}`)];
+    for (const file of files) {
+      const { stdout } = await huiju(['validate', file, '--format', 'json'], {
+        env: { HUIJU_MAX_OBJECT_LENGTH: '2000' },
+      });
+      expect(JSON.parse(stdout)).toMatchObject({ index: 0, valid: false, errors: [{ code: 'object-too-long' }] });
+    }
+  });
+
   test('neither makes a store nor needs one', async () => {
     const { code } = await huiju(['validate', write('alone.json', JSON.stringify(good))], {
       env: { HUIJU_STORE: 'sqlite:/nonexistent/folder/huiju.db' },

@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { root, runProgram } from '../support/huiju.ts';
+import { root } from '../support/huiju.ts';
 import { findPython } from '../support/python.ts';
 import { type RunningServer, runServer } from '../support/run-server.ts';
 import { describeWith } from '../support/skip.ts';
+import { runDriver, type Seen } from './driver.ts';
 
 const driver = join(root, 'test', 'clients', 'taxii2_client.py');
 const found = await findPython();
@@ -15,41 +16,8 @@ const objects = 26;
 const objectVersions = 28;
 const versions = ['2024-01-01T00:00:00.000Z', '2024-01-02T00:00:00.500Z', '2024-01-03T00:00:00.123Z'];
 
-interface Line {
-  readonly subject: string;
-  readonly saw?: unknown;
-  readonly error?: string;
-}
-
 let server: RunningServer;
-let lines: readonly Line[] = [];
-
-function seen(subject: string): unknown {
-  const line = lines.find((candidate) => candidate.subject === subject);
-  if (line === undefined) throw new Error(`the driver said nothing of ${subject}`);
-  if (line.error !== undefined) throw new Error(line.error);
-  return line.saw;
-}
-
-async function addUser(name: string, ...roles: readonly string[]): Promise<string> {
-  const password = `${name}-password`;
-  const args = ['user', 'add', name, ...roles.flatMap((role) => ['--role', role]), '--password-stdin'];
-  const { code, stderr } = await server.huiju(args, { input: password });
-  if (code !== 0) throw new Error(stderr);
-  return password;
-}
-
-async function runDriver(python: string): Promise<readonly Line[]> {
-  const publisher = ['pia', await addUser('pia', 'publisher')];
-  const reader = ['ron', await addUser('ron')];
-  const { stdout: token } = await server.huiju(['token', 'create', 'pia']);
-  const result = await runProgram(python, [driver, server.url, ...publisher, ...reader, token.trim()]);
-  if (result.code !== 0) throw new Error(result.stderr);
-  return result.stdout
-    .trim()
-    .split('\n')
-    .map((line): Line => JSON.parse(line));
-}
+let seen: Seen;
 
 function pageSizes(total: number, size: number): number[] {
   const full = Array<number>(Math.floor(total / size)).fill(size);
@@ -60,7 +28,7 @@ describeWith('clients', missing, 'taxii2-client and stix2, the reference clients
   beforeAll(async () => {
     if (!('python' in found)) return;
     server = await runServer();
-    lines = await runDriver(found.python);
+    seen = await runDriver(server, [found.python, '-B', driver]);
   });
 
   afterAll(() => server?.stop());

@@ -1,28 +1,27 @@
-"""Uses a TAXII server through the reference clients and prints what they saw, one JSON line per subject.
-
-Arguments: URL of the server, a publisher's name and password, a reader's name and password, a token of the publisher.
-"""
+"""Uses a TAXII server through the reference clients."""
 
 import json
-import sys
-import traceback
-import uuid
 
-import requests
 import stix2
+from driver import (
+    http_status_of,
+    ids_of,
+    indicator,
+    malware,
+    new_id,
+    publisher,
+    publisher_password,
+    reader,
+    reader_password,
+    run,
+    subject,
+    token,
+    url,
+)
 from requests.auth import AuthBase
-from requests.exceptions import HTTPError
 from stix2 import Filter
 from stix2.datastore.taxii import TAXIICollectionSink, TAXIICollectionSource
 from taxii2client.v21 import ApiRoot, Collection, Server, as_pages
-
-url, publisher, publisher_password, reader, reader_password, token = sys.argv[1:]
-subjects = []
-
-
-def subject(function):
-    subjects.append(function)
-    return function
 
 
 def connect(user=publisher, password=publisher_password):
@@ -37,37 +36,6 @@ def find_collection(title, user=publisher, password=publisher_password):
     raise LookupError(title)
 
 
-def indicator(id, modified="2024-01-01T00:00:00.000Z", name="n"):
-    return {
-        "type": "indicator",
-        "spec_version": "2.1",
-        "id": id,
-        "created": "2024-01-01T00:00:00.000Z",
-        "modified": modified,
-        "name": name,
-        "pattern": "[ipv4-addr:value = '198.51.100.1']",
-        "pattern_type": "stix",
-        "valid_from": "2024-01-01T00:00:00Z",
-        "x_serial": 12345678901234567890,
-    }
-
-
-def malware(id):
-    return {
-        "type": "malware",
-        "spec_version": "2.1",
-        "id": id,
-        "created": "2024-02-01T00:00:00.000Z",
-        "modified": "2024-02-01T00:00:00.000Z",
-        "name": "m",
-        "is_family": False,
-    }
-
-
-def new_id(type):
-    return type + "--" + str(uuid.uuid4())
-
-
 def describe_status(status):
     return {
         "status": status.status,
@@ -78,18 +46,6 @@ def describe_status(status):
         "successes": sorted(detail["id"] for detail in status.successes),
         "failures": sorted(detail["id"] for detail in status.failures),
     }
-
-
-def http_status_of(call):
-    try:
-        call()
-    except HTTPError as error:
-        return error.response.status_code
-    return None
-
-
-def ids_of(envelope):
-    return [item["id"] for item in envelope.get("objects", [])]
 
 
 # What the subjects share: 23 indicators, one of them in three versions, two malware objects and an address.
@@ -313,10 +269,4 @@ def stix2_sink():
 
 
 if __name__ == "__main__":
-    for function in subjects:
-        try:
-            line = {"subject": function.__name__, "saw": function()}
-        except Exception as error:  # The test shows it under the subject's name.
-            body = error.response.text if isinstance(error, requests.RequestException) and error.response is not None else ""
-            line = {"subject": function.__name__, "error": traceback.format_exc() + body}
-        print(json.dumps(line), flush=True)
+    run()

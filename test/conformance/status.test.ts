@@ -132,7 +132,7 @@ describe('TAXII 2.1 §4.3 status', () => {
     for (const as of ['other', 'reader', 'curator']) expectError(await server.get(path, { as }), 404, 'not-found');
     expectError(await server.get(path, { as: null }), 401, 'login-required');
     expectError(await server.get(`/small/status/${id}/`), 404, 'not-found');
-    expectError(await server.get(`/open/status/${id}/`, { as: null }), 404, 'not-found');
+    expectError(await server.get(`/open/status/${id}/`, { as: null }), 401, 'login-required');
   });
 
   test('T-221, T-222: a status is there after 24 hours, and 404 when it has expired', async () => {

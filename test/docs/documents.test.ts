@@ -25,6 +25,7 @@ const documents = [
   'CHANGELOG.md',
   'schemas/README.md',
   'src/store/README.md',
+  'docs/clients.md',
 ];
 
 /** Each command by its words, with its options. */

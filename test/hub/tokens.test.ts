@@ -46,7 +46,7 @@ describe('tokens', () => {
     await createUser(store(), 'off', password, []);
     await setDisabled(store(), 'off', true);
     await expect(createToken(store(), 'off', now)).rejects.toThrow('The user "off" is disabled.');
-    await expect(createToken(store(), 'ghost', now)).rejects.toThrow('There is no user "ghost".');
+    await expect(createToken(store(), 'ghost', now)).rejects.toThrow('There is no user "ghost"');
   });
 
   test('listing shows ids and times, per user, the oldest first', async () => {

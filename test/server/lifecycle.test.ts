@@ -1,8 +1,9 @@
-import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { runHuiju } from '../support/huiju.ts';
 import { runServer } from '../support/run-server.ts';
 import { ask, basic, newIdentity, taxii } from '../support/taxii-server.ts';
 
@@ -81,6 +82,48 @@ describe('starting and ending', () => {
     await new Promise((resolve) => socket.once('data', resolve));
     expect(await server.stop()).toBe(0);
     socket.destroy();
+  });
+
+  test('a connection on which nothing was ever sent does not hold it up either', async () => {
+    const server = await runServer({ folder });
+    const socket = connect(Number(new URL(server.url).port), '127.0.0.1');
+    await new Promise((resolve) => socket.once('connect', resolve));
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    const stopped = server.stop();
+    await closed;
+    expect(await stopped).toBe(0);
+  });
+
+  test('a start that cannot listen makes no admin whose password nobody saw', async () => {
+    const server = await runServer({ folder });
+    const fresh = join(folder, 'fresh');
+    const env = { HUIJU_PORT: new URL(server.url).port, HUIJU_STORE: `sqlite:${join(fresh, 'huiju.db')}` };
+    expect((await server.huiju(['serve'], { env })).code).toBe(1);
+    expect((await server.huiju(['user', 'list', '--json'], { env })).stdout.trim()).toBe('[]');
+    await server.stop();
+  });
+
+  test('a start that cannot hand over the first password ends, and the next one can', async () => {
+    const other = join(folder, 'other');
+    mkdirSync(join(other, 'admin-password', 'in-the-way'), { recursive: true });
+    const env = { HUIJU_PORT: '0', HUIJU_STORE: `sqlite:${join(other, 'huiju.db')}` };
+    const { code, stderr } = await runHuiju(['serve'], { env });
+    expect([code, stderr]).toEqual([1, expect.stringContaining('admin-password')]);
+    rmSync(join(other, 'admin-password'), { recursive: true });
+    const server = await runServer({ folder: other });
+    expect(server.adminPassword.length).toBeGreaterThanOrEqual(20);
+    await server.stop();
+  });
+
+  test('a server whose only admin is disabled starts, and says so', async () => {
+    const server = await runServer({ folder });
+    await server.huiju(['user', 'disable', 'admin']);
+    await server.stop();
+    const again = await runServer({ folder });
+    const { status } = await ask(again.url, '/public/collections/', { as: null });
+    await again.huiju(['user', 'enable', 'admin']);
+    await again.stop();
+    expect([status, again.output()]).toEqual([200, expect.stringContaining('huiju user enable admin')]);
   });
 
   test('a port in use is one clear line', async () => {

@@ -3,7 +3,15 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { formatMicros, versionKeyOfMicros } from '../../src/stix/timestamp.ts';
-import type { AddOutcome, Change, Micros, NewVersion, Store } from '../../src/store/store.ts';
+import type {
+  AccessEntry,
+  AddOutcome,
+  Change,
+  Micros,
+  NewVersion,
+  SnapshotPart,
+  Store,
+} from '../../src/store/store.ts';
 import {
   all,
   exact,
@@ -572,6 +580,151 @@ export function describeStore(name: string, openStore: OpenStore): void {
         expect(await find('cid')).toEqual([]);
         await a.deleteRecord(kind, 'x', 2);
         expect(await find('bob')).toEqual([]);
+      });
+    });
+
+    describe('the access log', () => {
+      const keepAll = { since: 0, entries: 1_000_000 };
+      const entry = (collection: string, at: Micros, rest: Partial<AccessEntry> = {}): AccessEntry => ({
+        ...{ at, collection, user, client: '192.0.2.1', agent: 'poller/1 汇', method: 'GET', endpoint: 'objects' },
+        ...{ status: 200, objects: 3, bytes: 1_234, ms: 5, errorCode: null },
+        ...rest,
+      });
+
+      test('gives entries back as they were, the newest first, page by page', async () => {
+        const collection = newCollection();
+        const entries = [
+          entry(collection, 1_000),
+          entry(collection, 3_000, { user: null, status: null, errorCode: 'login-required', endpoint: 'manifest' }),
+          entry(collection, 3_000, { method: 'DELETE' }),
+          entry(collection, 2_000),
+        ];
+        await a.recordAccess(entries, keepAll);
+        await a.recordAccess([entry(newCollection(), 2_500)], keepAll);
+        const read = async (since: Micros, limit: number) => {
+          const seen: AccessEntry[] = [];
+          for (let next: string | undefined = ''; next !== undefined; ) {
+            const page = await b.findAccess({ collection, since, ...(next !== '' && { next }) }, limit);
+            expect(page.entries.length).toBeGreaterThan(0);
+            seen.push(...page.entries);
+            next = page.next;
+          }
+          return seen;
+        };
+        const expected = [entries[2], entries[1], entries[3], entries[0]];
+        for (const limit of [1, 2, 3, 4, 10]) expect(await read(0, limit)).toEqual(expected);
+        expect(await read(2_000, 2)).toEqual(expected.slice(0, 3));
+        expect(await b.findAccess({ collection, since: 3_001 }, 10)).toEqual({ entries: [], next: undefined });
+      });
+
+      test('finds the entries of a user, and counts all that a user asked for', async () => {
+        const collection = newCollection();
+        const [ann, bob] = [`ann-${randomUUID()}`, `bob-${randomUUID()}`];
+        const later = entry(collection, 9_000, { user: ann });
+        await a.recordAccess([later, entry(collection, 7_000, { user: ann }), entry(collection, 8_000)], keepAll);
+        await a.recordAccess(
+          [entry(newCollection(), 1_000, { user: ann }), entry(collection, 1, { user: bob })],
+          keepAll,
+        );
+        const page = await b.findAccess({ collection, since: 0, user: ann }, 1);
+        expect(page.entries).toEqual([later]);
+        const rest = await b.findAccess({ collection, since: 0, user: ann, next: page.next ?? '' }, 1);
+        expect(rest).toEqual({ entries: [entry(collection, 7_000, { user: ann })], next: undefined });
+        const totals = await b.listAccessTotals();
+        expect(totals.filter((one) => [ann, bob].includes(one.user))).toEqual([
+          { user: ann, requests: 3, lastAt: 9_000 },
+          { user: bob, requests: 1, lastAt: 1 },
+        ]);
+      });
+
+      test('loses what is too old and what is too much, and the totals stay', async () => {
+        const store = await openStore();
+        const collection = newCollection();
+        const name = `cid-${randomUUID()}`;
+        const many = Array.from({ length: 40 }, (_, n) => entry(collection, 100 + n, { user: name }));
+        const kept = async () => (await store.findAccess({ collection, since: 0 }, 100)).entries.map(({ at }) => at);
+        await store.recordAccess(many, keepAll);
+        await store.recordAccess([], { since: 110, entries: 1_000_000 });
+        expect(await kept()).toEqual(Array.from({ length: 30 }, (_, n) => 139 - n));
+        await store.recordAccess([entry(collection, 50, { user: name })], { since: 0, entries: 4 });
+        expect(await kept()).toEqual([139, 138, 137, 50]);
+        expect((await store.listAccessTotals()).find((one) => one.user === name)?.requests).toBe(41);
+        await store.close();
+      });
+    });
+
+    describe('a snapshot', () => {
+      const read = async (store: Store) => {
+        const parts: SnapshotPart[] = [];
+        for await (const part of store.readSnapshot()) parts.push(part);
+        return parts;
+      };
+
+      test('has every kind of thing as it is', async () => {
+        const collection = newCollection();
+        const kind = `kind-${randomUUID()}`;
+        const [one, two] = objects(2) as [NewVersion, NewVersion];
+        const newer = version(two.id, time(9), { name: '汇' });
+        const [, , third] = dates(await add(collection, [one, two, newer]));
+        await a.deleteObject(collection, one.id, all, both);
+        await a.putRecord(kind, 'x', 0, { '2': [1], a: null }, { owner: 'ann' });
+        const status = { id: randomUUID(), apiRoot: 'hub', submitter: user, text: '{}', completedAt: 9_000 };
+        await a.putStatus(status, 0);
+        const parts = await read(b);
+        const mine = parts.filter((part) => JSON.stringify(part).match(`${collection}|${kind}|${status.id}`));
+        expect(mine.map(({ part }) => part)).toEqual([
+          'collection',
+          'object',
+          'object',
+          'tombstone',
+          'status',
+          'record',
+        ]);
+        expect(mine[0]).toEqual({ part: 'collection', ...(await b.getCollectionState(collection)) });
+        const { version: spelled, versionKey, text, id, type, specVersion, digest } = newer;
+        expect(mine[2]).toMatchObject({
+          ...{ version: spelled, versionKey, text, id, type, specVersion, digest },
+          ...{ submitter: user, dateAdded: third, isFirst: false, isLast: true },
+        });
+        expect(mine[1]).toMatchObject({ id: two.id, isFirst: true, isLast: false });
+        expect(mine[3]).toMatchObject({ id: one.id, version: one.version, deletedBy: user });
+        expect(mine[4]).toEqual({ part: 'status', ...status });
+        expect(mine[5]).toEqual({
+          ...{ part: 'record', kind, id: 'x', revision: 1 },
+          ...{ document: { '2': [1], a: null }, keys: { owner: 'ann' } },
+        });
+        expect(parts[0]?.part).toBe('sequence');
+        const seqs = parts.flatMap((part) => (part.part === 'object' || part.part === 'tombstone' ? [part.seq] : []));
+        expect(parts[0]).toEqual({ part: 'sequence', last: Math.max(...seqs) });
+      });
+
+      test('is of one moment: what is written while it is read is not in it, and waits for nothing', async () => {
+        const collection = newCollection();
+        await add(collection, objects(20));
+        const snapshot = a.readSnapshot()[Symbol.asyncIterator]();
+        await snapshot.next();
+        const state = await a.getCollectionState(collection);
+        await b.addObjects(collection, user, objects(20));
+        await a.putRecord(`late-${collection}`, 'x', 0, {}, {});
+        const parts: SnapshotPart[] = [];
+        for (let next = await snapshot.next(); next.done !== true; next = await snapshot.next()) parts.push(next.value);
+        const mine = parts.filter((part) => 'collection' in part && part.collection === collection);
+        expect(mine[0]).toEqual({ part: 'collection', ...state });
+        expect(mine).toHaveLength(21);
+        expect(parts.filter((part) => part.part === 'record' && part.kind === `late-${collection}`)).toEqual([]);
+      });
+
+      test('may be given up, and ends when the store is closed', async () => {
+        const store = await openStore();
+        await store.addObjects(newCollection(), user, objects(5));
+        for await (const part of store.readSnapshot()) {
+          expect(part.part).toBe('sequence');
+          break;
+        }
+        const left = store.readSnapshot()[Symbol.asyncIterator]();
+        await left.next();
+        await store.close();
+        await expect(left.next()).rejects.toMatchObject({ code: 'unavailable' });
       });
     });
 

@@ -34,6 +34,21 @@ describe('the layout of the file', () => {
     db.close();
   });
 
+  test('the first layout that was released becomes the newest at start, with all that it holds', async () => {
+    const path = pathOf('first.db');
+    const db = makeDurable(openFile(path));
+    prepareLayout(db, layoutSteps.slice(0, 1));
+    expect(tables(db)).not.toContain('access');
+    db.exec("INSERT INTO collections (id, high_water, versions) VALUES ('c', 5, 7)");
+    db.exec("INSERT INTO records VALUES ('user', 'ann', 3, '{\"roles\":[]}')");
+    db.close();
+    const store = await openSqliteStore({ path });
+    expect(await store.getCollectionState('c')).toMatchObject({ highWater: 5, versions: 7 });
+    expect(await store.findRecord('user', 'ann')).toEqual({ id: 'ann', revision: 3, document: { roles: [] } });
+    expect(await store.findAccess({ collection: 'c', since: 0 }, 10)).toEqual({ entries: [], next: undefined });
+    await store.close();
+  });
+
   test('a step that fails leaves the file as it was', () => {
     const db = makeDurable(openFile(pathOf('failed.db')));
     prepareLayout(db, older);
@@ -47,7 +62,9 @@ describe('the layout of the file', () => {
     const path = pathOf('newer.db');
     const db = makeDurable(openFile(path));
     prepareLayout(db, [...layoutSteps, 'CREATE TABLE later (x)']);
-    expect(() => assertOurs(db)).toThrow(/newer Huiju \(layout 2; this one knows up to 1\): run the newer/);
+    const known = layoutSteps.length;
+    const reason = `newer Huiju (layout ${known + 1}; this one knows up to ${known}): run the newer`;
+    expect(() => assertOurs(db)).toThrow(reason);
     db.close();
     await expect(openSqliteStore({ path })).rejects.toMatchObject({ name: 'OperatorError' });
   });

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type Database from 'better-sqlite3';
+import { accessSql } from '../../src/store/sqlite/access.ts';
 import { neighbourSql } from '../../src/store/sqlite/add-objects.ts';
 import { openFile, openForReading } from '../../src/store/sqlite/connection.ts';
 import { heldSql } from '../../src/store/sqlite/delete-object.ts';
@@ -34,7 +35,14 @@ describe('how SQLite answers', () => {
     db.close();
   });
 
-  const statements = Object.entries({ ...keySql, ...readSql, ...neighbourSql, ...recordSql, held: heldSql });
+  const statements = Object.entries({
+    ...keySql,
+    ...readSql,
+    ...neighbourSql,
+    ...recordSql,
+    ...accessSql,
+    held: heldSql,
+  });
 
   test.each(statements)('%s uses an index, scans no table and sorts nothing', (name, sql) => {
     const parameters = Array((sql.match(/\?/g) ?? []).length).fill('1');

@@ -13,6 +13,8 @@ export interface RawConnection {
   send(bytes: string | Buffer): void;
   /** The next answer on this connection; undefined when the server has closed it. `noBody`: for HEAD and the like. */
   next(options?: { readonly noBody?: boolean }): Promise<RawAnswer | undefined>;
+  /** All further bytes, until the server closes the connection. */
+  rest(): Promise<Buffer>;
   /** Sends nothing more, and still receives. */
   end(): void;
   /** Closes, once everything was sent. */
@@ -82,6 +84,14 @@ export function openConnection(url: string): RawConnection {
           wake = resolve;
         });
       }
+    },
+    rest: async () => {
+      while (!closed) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+      return bytes;
     },
     close: () => socket.destroy(),
   };

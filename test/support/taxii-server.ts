@@ -7,6 +7,7 @@ import { request as httpsRequest } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Environment, loadConfig } from '../../src/config.ts';
+import { defaultLimits, type HttpLimits } from '../../src/http/limits.ts';
 import { createUser } from '../../src/hub/users.ts';
 import { createLog } from '../../src/log.ts';
 import { type RunningServer, startServer } from '../../src/server.ts';
@@ -198,6 +199,7 @@ export interface TestServer {
 export async function startTaxiiServer(
   environment: Environment = {},
   declared: readonly { readonly api_root: string }[] = roots,
+  limits: Partial<HttpLimits> = {},
 ): Promise<TestServer> {
   const folder = mkdtempSync(join(tmpdir(), 'huiju-test-'));
   const collections = join(folder, 'collections');
@@ -213,7 +215,7 @@ export async function startTaxiiServer(
   const store = await openStore(config.store);
   for (const [name, roles] of Object.entries(users)) await createUser(store, name, password, roles);
   await store.close();
-  const server = await startServer(config, createLog(config.logLevel));
+  const server = await startServer(config, createLog(config.logLevel), { ...defaultLimits, ...limits });
   const { url } = server;
   return {
     url,

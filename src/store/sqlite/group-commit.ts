@@ -3,7 +3,16 @@
 import { isNativeError } from 'node:util/types';
 import type Database from 'better-sqlite3';
 import type { ErrorCode } from '../../errors.ts';
-import type { AddOutcome, DeleteOutcome, KeptStatus, Micros, NewVersion, VersionSelector } from '../store.ts';
+import type {
+  AccessEntry,
+  AddOutcome,
+  DeleteOutcome,
+  KeptStatus,
+  Micros,
+  NewVersion,
+  VersionSelector,
+} from '../store.ts';
+import { createAccessWriter } from './access.ts';
 import { createAddObjects } from './add-objects.ts';
 import { beginImmediate, sqliteCode } from './connection.ts';
 import { createDeleteObject } from './delete-object.ts';
@@ -37,7 +46,12 @@ export type Command =
       readonly document: string;
       readonly keys: Readonly<Record<string, string>>;
     }
-  | { readonly op: 'deleteRecord'; readonly kind: string; readonly id: string; readonly expected: number };
+  | { readonly op: 'deleteRecord'; readonly kind: string; readonly id: string; readonly expected: number }
+  | {
+      readonly op: 'recordAccess';
+      readonly entries: readonly AccessEntry[];
+      readonly keep: { readonly since: Micros; readonly entries: number };
+    };
 
 /** What each command answers. */
 export interface Results {
@@ -46,6 +60,7 @@ export interface Results {
   putStatus: undefined;
   putRecord: boolean;
   deleteRecord: boolean;
+  recordAccess: undefined;
 }
 
 export interface Request {
@@ -85,6 +100,7 @@ function createExecutor(db: Database.Database, now: () => Micros): (command: Com
   const addObjects = createAddObjects(db, now);
   const deleteObject = createDeleteObject(db, now);
   const { putRecord, deleteRecord, putStatus } = createRecordWriter(db);
+  const recordAccess = createAccessWriter(db);
   return (command) => {
     switch (command.op) {
       case 'addObjects':
@@ -97,6 +113,9 @@ function createExecutor(db: Database.Database, now: () => Micros): (command: Com
         return deleteRecord(command.kind, command.id, command.expected);
       case 'putStatus':
         putStatus(command.status, command.dropBefore);
+        return undefined;
+      case 'recordAccess':
+        recordAccess(command.entries, command.keep);
         return undefined;
     }
   };

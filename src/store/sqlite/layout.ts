@@ -87,6 +87,29 @@ export const layoutSteps: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE UNIQUE INDEX record_keys_by_record ON record_keys (kind, id, name);
   `,
+  `
+  CREATE TABLE access (
+    seq INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    collection TEXT NOT NULL,
+    user TEXT,
+    client TEXT NOT NULL,
+    agent TEXT NOT NULL,
+    method TEXT NOT NULL,
+    endpoint TEXT NOT NULL,
+    status INTEGER,
+    objects INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    ms INTEGER NOT NULL,
+    error_code TEXT
+  ) STRICT;
+  CREATE INDEX access_by_time ON access (collection, at);
+  CREATE TABLE access_totals (
+    user TEXT NOT NULL PRIMARY KEY,
+    requests INTEGER NOT NULL,
+    last_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 function layoutOf(db: Database.Database, newest: number): number {

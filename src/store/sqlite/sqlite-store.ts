@@ -15,10 +15,12 @@ import type {
   Store,
   VersionRecord,
 } from '../store.ts';
+import { createAccessReader } from './access.ts';
 import { makeDurable, openFile, openForReading } from './connection.ts';
 import { createPageFinder } from './find-objects.ts';
 import { assertOurs, prepareLayout } from './layout.ts';
 import { createRecordReader } from './records.ts';
+import { readSnapshotOf } from './snapshot.ts';
 import { startWriter } from './writer.ts';
 
 export interface SqliteStoreOptions {
@@ -140,13 +142,18 @@ export async function openSqliteStore({ path: given, clockOffset = 0 }: SqliteSt
   const db = openReader(path);
   const objects = createReader(db);
   const records = createRecordReader(db);
+  const access = createAccessReader(db);
   const writer = startWriter({ path, clockOffset });
   const reading = new Set<Promise<unknown>>();
   let closed: Promise<void> | undefined;
 
+  function assertOpen(): void {
+    if (closed !== undefined) throw new TaxiiError('unavailable', 'The store is closed.');
+  }
+
   /** Reads once the store is known to be open, and keeps it open until the read has ended. */
   async function read<T>(find: () => T | Promise<T>): Promise<T> {
-    if (closed !== undefined) throw new TaxiiError('unavailable', 'The store is closed.');
+    assertOpen();
     const result = Promise.resolve(find());
     reading.add(result);
     try {
@@ -171,6 +178,8 @@ export async function openSqliteStore({ path: given, clockOffset = 0 }: SqliteSt
       writer.run({ op: 'putRecord', kind, id, expected, document: JSON.stringify(document), keys }),
     deleteRecord: (kind, id, expected) => writer.run({ op: 'deleteRecord', kind, id, expected }),
 
+    recordAccess: (entries, keep) => writer.run({ op: 'recordAccess', entries, keep }),
+
     findObjects: (collection, query, bounds) => read(() => objects.findObjects(collection, query, bounds)),
     findRecords: (collection, query, limit) => read(() => objects.findRecords(collection, query, limit)),
     hasObject: (collection, id) => read(() => objects.hasObject(collection, id)),
@@ -180,6 +189,9 @@ export async function openSqliteStore({ path: given, clockOffset = 0 }: SqliteSt
     findRecord: (kind, id) => read(() => records.findRecord(kind, id)),
     queryRecords: (kind, query) => read(() => records.queryRecords(kind, query)),
     findStatus: (apiRoot, id) => read(() => records.findStatus(apiRoot, id)),
+    findAccess: (query, limit) => read(() => access.findAccess(query, limit)),
+    listAccessTotals: () => read(() => access.listAccessTotals()),
+    readSnapshot: () => readSnapshotOf(path, assertOpen),
 
     close() {
       closed ??= closeAll();

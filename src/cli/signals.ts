@@ -1,0 +1,24 @@
+import { constants } from 'node:os';
+
+/**
+ * Resolves with the signal that asks the process to end. One Ctrl-C arrives several times: from the terminal, and from
+ * npm and the launcher, which pass on what they get. Only a signal that comes a second later ends the process as usual.
+ */
+export function nextSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    const signals: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+    const stopListening = (): void => {
+      for (const each of signals) process.removeListener(each, listener);
+    };
+    const listener = (signal: NodeJS.Signals): void => {
+      resolve(signal);
+      setTimeout(stopListening, 1000).unref();
+    };
+    for (const each of signals) process.on(each, listener);
+  });
+}
+
+/** The exit code of a command that a signal ended, as shells count it: 130 for Ctrl-C. */
+export function exitCodeOf(signal: NodeJS.Signals): number {
+  return 128 + constants.signals[signal];
+}

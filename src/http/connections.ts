@@ -1,0 +1,76 @@
+/** Connections: how many, and for how long one may do nothing. */
+
+import type { Server, ServerOptions } from 'node:http';
+import type { Socket } from 'node:net';
+import type { RequestHandler } from 'express';
+import type { HttpLimits } from './limits.ts';
+
+/** A page cursor carries its filters, so a request line may be long. */
+const maxHeaderSize = 96 * 1024;
+/** What is left of a body that nobody wants may still arrive for so long after the answer. */
+const lingerTimeout = 2000;
+
+/** The options of Node's server. A body has a minimum speed instead of a time limit, see `patience.ts`. */
+export function connectionOptions({ headersTimeout, keepAliveTimeout }: HttpLimits): ServerOptions {
+  return {
+    maxHeaderSize,
+    keepAliveTimeout,
+    headersTimeout,
+    requestTimeout: 0,
+    connectionsCheckingInterval: Math.min(headersTimeout, 5000),
+    requireHostHeader: false,
+  };
+}
+
+/** Bounds the connections of a server, and ends those on which nothing moves (with `excuseWaiting`). */
+export function limitConnections(server: Server, { maxConnections, pace }: HttpLimits): void {
+  server.maxConnections = maxConnections;
+  let open = 0;
+  let sinceRoom = 0;
+  server.on('connection', (socket: Socket) => {
+    open += 1;
+    socket.once('close', () => {
+      open -= 1;
+    });
+    sinceRoom += 1;
+    // Looking at every connection costs something, so it is not done for each new one.
+    if (open < maxConnections * 0.9 || sinceRoom < maxConnections * 0.05) return;
+    // Who waits between two requests can connect again; who is new could not at all.
+    sinceRoom = 0;
+    server.closeIdleConnections();
+  });
+  server.timeout = pace.grace * 2;
+}
+
+/**
+ * Node ends a connection on which nothing was read or taken for its timeout, unless somebody listens. To wait for an
+ * answer is no fault, to leave it is.
+ */
+export const excuseWaiting: RequestHandler = (_request, response, next) => {
+  response.on('timeout', () => {
+    if ((response.socket?.writableLength ?? 0) > 0) response.destroy();
+  });
+  next();
+};
+
+/**
+ * Requests that are sent without waiting for answers are read at once and answered in order: each is looked at only when
+ * it is its turn, so that one packet of them can't fill the memory with answers.
+ */
+export const awaitTurn: RequestHandler = (_request, response, next) => {
+  if (response.socket === null) response.once('socket', () => next());
+  else next();
+};
+
+/** Ends a connection on which a body goes on although its request was answered. */
+export const endLateBodies: RequestHandler = (request, response, next) => {
+  const { headers } = request;
+  if (headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined) {
+    response.once('finish', () => {
+      if (request.complete) return;
+      const timer = setTimeout(() => request.complete || request.socket.destroy(), lingerTimeout);
+      request.once('close', () => clearTimeout(timer));
+    });
+  }
+  next();
+};

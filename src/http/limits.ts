@@ -1,0 +1,40 @@
+/** How much of the server one client may take before the others would feel it. */
+
+/** The least speed of a client that sends a body or reads an answer. */
+export interface Pace {
+  /** Milliseconds it may fall behind, or do nothing at all. */
+  readonly grace: number;
+  /** What it has to make good in each second beyond that. */
+  readonly bytesPerSecond: number;
+}
+
+export interface HttpLimits {
+  /** Milliseconds in which the request line and the header fields have to arrive. */
+  readonly headersTimeout: number;
+  /** Milliseconds for which a poller's connection is kept between its requests. */
+  readonly keepAliveTimeout: number;
+  readonly pace: Pace;
+  readonly maxConnections: number;
+  readonly uploads: {
+    /** Bytes of each body that are received without waiting for a turn. */
+    readonly freeBytes: number;
+    /** Larger bodies that are under way at once, of all users and of one. */
+    readonly atOnce: number;
+    readonly perUser: number;
+    /** Larger bodies of one user that may wait for their turn. */
+    readonly waitingPerUser: number;
+  };
+  /** Bytes of large answers that may wait for their readers; beyond, the one that stands still longest is cut off. */
+  readonly unreadBytes: number;
+}
+
+// A turn of an upload can cost some 10 MiB: an object of 8 MiB and what is spooled. A free beginning costs 64 KiB for
+// each connection. The slowest pace is that of a bad telephone line: 100 MiB take half a day, and are welcome.
+export const defaultLimits: HttpLimits = {
+  headersTimeout: 30_000,
+  keepAliveTimeout: 75_000,
+  pace: { grace: 30_000, bytesPerSecond: 2048 },
+  maxConnections: 8192,
+  uploads: { freeBytes: 64 * 1024, atOnce: 32, perUser: 8, waitingPerUser: 64 },
+  unreadBytes: 256 * 1024 * 1024,
+};

@@ -1,0 +1,85 @@
+/** How the bytes of an answer leave: packed when the client asks for it, and not waiting for ever for who does not read. */
+
+import type { ServerResponse } from 'node:http';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
+import type { HttpLimits } from './limits.ts';
+import { acceptsGzip } from './negotiation.ts';
+import { createPatience } from './patience.ts';
+
+export interface Outbox {
+  /** Ends the answer with this body and its length; everything else of its head must be set. Never throws. */
+  deliver(response: ServerResponse, bytes: Buffer): void;
+}
+
+/** Shorter answers fit into a packet or two. */
+const packedFrom = 1024;
+// zlib works in libuv's pool of four threads, which files and passwords need too.
+const maxPacking = 2;
+/** Longer answers are written in steps, each of which the client must have taken in time. */
+const stepLength = 256 * 1024;
+const watchedFrom = 64 * 1024;
+
+const pack = promisify(gzip);
+
+export function createOutbox({ pace, unreadBytes }: Pick<HttpLimits, 'pace' | 'unreadBytes'>): Outbox {
+  // The order of a Map is that of insertion: the first has stood still for longest.
+  const unread = new Map<ServerResponse, number>();
+  let held = 0;
+  let packing = 0;
+
+  function forget(response: ServerResponse): void {
+    held -= unread.get(response) ?? 0;
+    unread.delete(response);
+  }
+
+  function hold(response: ServerResponse, length: number): void {
+    forget(response);
+    unread.set(response, length);
+    held += length;
+    for (const standing of unread.keys()) {
+      if (held <= unreadBytes || standing === response) break;
+      forget(standing);
+      standing.destroy();
+    }
+  }
+
+  async function writeInSteps(response: ServerResponse, bytes: Buffer): Promise<void> {
+    const patience = createPatience(pace);
+    for (let from = 0; from < bytes.length && !response.destroyed; from += stepLength) {
+      const step = bytes.subarray(from, from + stepLength);
+      hold(response, bytes.length);
+      const isLast = from + stepLength >= bytes.length;
+      if (isLast) response.end(step);
+      else if (response.write(step)) continue;
+      if (!(await patience.wait(response, [isLast ? 'finish' : 'drain', 'close']))) response.destroy();
+      patience.earn(step.length);
+    }
+    forget(response);
+  }
+
+  function write(response: ServerResponse, bytes: Buffer): void {
+    response.setHeader('Content-Length', bytes.length);
+    // The body of an answer to HEAD is never sent.
+    if (bytes.length < watchedFrom || response.req.method === 'HEAD') response.end(bytes);
+    else void writeInSteps(response, bytes);
+  }
+
+  async function packAndWrite(response: ServerResponse, bytes: Buffer): Promise<void> {
+    packing += 1;
+    const packed = await pack(bytes, { level: 1 }).finally(() => {
+      packing -= 1;
+    });
+    response.setHeader('Content-Encoding', 'gzip');
+    write(response, packed);
+  }
+
+  return {
+    deliver: (response, bytes) => {
+      const wanted = bytes.length >= packedFrom && acceptsGzip(response.req.headers['accept-encoding']);
+      // RFC 9110 §12.5.3: unpacked is always acceptable, and better than a queue.
+      if (!wanted || packing >= maxPacking) write(response, bytes);
+      else void packAndWrite(response, bytes);
+    },
+  };
+}

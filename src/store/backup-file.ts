@@ -1,0 +1,243 @@
+/**
+ * The form of a backup: gzip of lines of JSON, whatever store it is of. The first line says what it is; the last has the
+ * counts of the parts, and the SHA-256 of all lines before it.
+ */
+
+import { createHash } from 'node:crypto';
+import { isNativeError } from 'node:util/types';
+import { createGunzip } from 'node:zlib';
+import { OperatorError } from '../errors.ts';
+import type { SnapshotPart } from './store.ts';
+
+/** A file that belongs to the store and is not in it: it declares an API root. */
+export interface BackupFile {
+  readonly part: 'file';
+  /** Without a folder. */
+  readonly name: string;
+  /** Base64. */
+  readonly content: string;
+}
+
+export type BackupPart = BackupFile | SnapshotPart;
+export type PartCounts = Readonly<Record<BackupPart['part'], number>>;
+
+/** Whoever changes what is written below, or adds a kind of part, raises it. */
+const format = 1;
+// Longer than any object may be, and short enough for a string.
+const maxLineLength = 480 * 1024 ** 2;
+/** Lines are handed on in pieces of about this many bytes. */
+const pieceLength = 64 * 1024;
+
+type FieldType = 'string' | 'number' | 'boolean' | 'string or null' | 'number or null' | 'texts' | 'anything';
+
+const textFields = (...names: string[]) => Object.fromEntries(names.map((name) => [name, 'string' as const]));
+const numberFields = (...names: string[]) => Object.fromEntries(names.map((name) => [name, 'number' as const]));
+
+const shapes: Readonly<Record<BackupPart['part'], Readonly<Record<string, FieldType>>>> = {
+  file: textFields('name', 'content'),
+  sequence: numberFields('last'),
+  collection: { ...textFields('collection'), ...numberFields('highWater', 'generation', 'versions', 'bytes') },
+  object: {
+    ...textFields('collection', 'submitter', 'id', 'type', 'specVersion', 'version', 'versionKey', 'text'),
+    ...numberFields('seq', 'dateAdded'),
+    isFirst: 'boolean',
+    isLast: 'boolean',
+    digest: 'string or null',
+  },
+  tombstone: {
+    ...textFields('collection', 'id', 'version', 'deletedBy'),
+    ...numberFields('seq', 'dateAdded', 'deletedAt'),
+  },
+  status: { ...textFields('id', 'apiRoot', 'submitter', 'text'), ...numberFields('completedAt') },
+  record: { ...textFields('kind', 'id'), ...numberFields('revision'), keys: 'texts', document: 'anything' },
+  access: {
+    ...textFields('collection', 'client', 'agent', 'method', 'endpoint'),
+    ...numberFields('at', 'objects', 'bytes', 'ms'),
+    user: 'string or null',
+    status: 'number or null',
+    errorCode: 'string or null',
+  },
+  'access-totals': { ...textFields('user'), ...numberFields('requests', 'lastAt') },
+};
+
+function isA(type: FieldType, value: unknown): boolean {
+  if (type === 'anything') return value !== undefined;
+  if (type === 'texts')
+    return typeof value === 'object' && value !== null && Object.values(value).every((one) => typeof one === 'string');
+  return type.split(' or ').includes(value === null ? 'null' : typeof value);
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
+}
+
+function isPart(value: unknown): value is BackupPart {
+  if (!isObject(value) || typeof value.part !== 'string' || !Object.hasOwn(shapes, value.part)) return false;
+  const shape = shapes[value.part as BackupPart['part']];
+  return Object.entries(shape).every(([name, type]) => isA(type, value[name]));
+}
+
+function isName(name: string): boolean {
+  return /^[^/\\\0]{1,255}$/.test(name) && !name.startsWith('.') && name.endsWith('.json');
+}
+
+/** Counts parts, and holds the objects of each collection against its state. */
+function createTally() {
+  const counts: Record<BackupPart['part'], number> = {
+    file: 0,
+    sequence: 0,
+    collection: 0,
+    object: 0,
+    tombstone: 0,
+    status: 0,
+    record: 0,
+    access: 0,
+    'access-totals': 0,
+  };
+  const missing = new Map<string, { versions: number; bytes: number }>();
+  return {
+    counts: counts as PartCounts,
+    add(part: BackupPart): void {
+      counts[part.part] += 1;
+      if (part.part === 'collection') missing.set(part.collection, { versions: part.versions, bytes: part.bytes });
+      if (part.part !== 'object') return;
+      const rest = missing.get(part.collection);
+      if (rest === undefined) return;
+      rest.versions -= 1;
+      rest.bytes -= Buffer.byteLength(part.text);
+    },
+    /** A collection that has not the objects that it says. */
+    findIncomplete: () => [...missing].find(([, { versions, bytes }]) => versions !== 0 || bytes !== 0)?.[0],
+  };
+}
+
+/** The lines of a backup, in pieces, unpacked. `onPart` hears of each part when it is written. */
+export async function* encodeBackup(
+  createdAt: string,
+  parts: AsyncIterable<BackupPart>,
+  onPart: (part: BackupPart) => void,
+): AsyncGenerator<Buffer> {
+  const hash = createHash('sha256');
+  const tally = createTally();
+  let lines = [`${JSON.stringify({ huiju_backup: format, created_at: createdAt })}\n`];
+  let length = 0;
+  const takePiece = (): Buffer => {
+    const piece = Buffer.from(lines.join(''));
+    lines = [];
+    length = 0;
+    hash.update(piece);
+    return piece;
+  };
+  for await (const part of parts) {
+    const line = `${JSON.stringify(part)}\n`;
+    lines.push(line);
+    length += line.length;
+    tally.add(part);
+    onPart(part);
+    if (length >= pieceLength) yield takePiece();
+  }
+  yield takePiece();
+  yield Buffer.from(`${JSON.stringify({ end: { counts: tally.counts, sha256: hash.digest('hex') } })}\n`);
+}
+
+async function* splitLines(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let parts: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of chunks) {
+    let from = 0;
+    for (let end = chunk.indexOf(0x0a); end >= 0; end = chunk.indexOf(0x0a, from)) {
+      parts.push(chunk.subarray(from, end + 1));
+      yield Buffer.concat(parts);
+      parts = [];
+      length = 0;
+      from = end + 1;
+    }
+    const rest = chunk.subarray(from);
+    length += rest.length;
+    if (length > maxLineLength) throw new OperatorError('a line is too long');
+    if (rest.length > 0) parts.push(rest);
+  }
+  if (parts.length > 0) yield Buffer.concat(parts);
+}
+
+function parseLine(line: Buffer): unknown {
+  try {
+    return JSON.parse(line.toString());
+  } catch {
+    return undefined;
+  }
+}
+
+function checkHead(head: unknown): string {
+  if (!isObject(head) || typeof head.huiju_backup !== 'number' || typeof head.created_at !== 'string')
+    throw new OperatorError('it is not a backup of Huiju');
+  if (head.huiju_backup > format)
+    throw new OperatorError(`it was written by a newer Huiju (form ${head.huiju_backup}; this one reads ${format})`);
+  return head.created_at;
+}
+
+function checkEnd(end: unknown, sha256: string, tally: ReturnType<typeof createTally>): void {
+  if (!isObject(end)) throw new OperatorError('it is damaged: it has no end');
+  if (end.sha256 !== sha256) throw new OperatorError('it is damaged: the checksum differs');
+  const counts = isObject(end.counts) ? Object.entries(end.counts).filter(([, count]) => count !== 0) : [];
+  const found = new Map<string, unknown>(Object.entries(tally.counts));
+  const differing = counts.find(([part, count]) => found.get(part) !== count);
+  if (differing !== undefined) throw new OperatorError(`it is damaged: the count of the parts ${differing[0]} differs`);
+  const collection = tally.findIncomplete();
+  if (collection !== undefined)
+    throw new OperatorError(`the store that it is of was damaged: objects of the collection ${collection} are missing`);
+}
+
+function describeUnpacking(error: unknown): unknown {
+  const code = isNativeError(error) && 'code' in error ? error.code : undefined;
+  if (code === 'Z_BUF_ERROR') return new OperatorError('it is damaged: it ends too early');
+  return typeof code === 'string' && code.startsWith('Z_')
+    ? new OperatorError('it is damaged, or not a backup')
+    : error;
+}
+
+async function* unpack(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
+  const { Readable } = await import('node:stream');
+  const source = Readable.from(chunks);
+  const gunzip = source.pipe(createGunzip({ chunkSize: pieceLength }));
+  source.once('error', (error) => gunzip.destroy(error));
+  try {
+    for await (const chunk of gunzip) yield chunk as Buffer;
+  } catch (error) {
+    throw describeUnpacking(error);
+  }
+}
+
+export interface DecodedBackup {
+  readonly createdAt: string;
+  readonly counts: PartCounts;
+}
+
+/**
+ * Reads a backup part by part, and returns what it is at its end. Throws OperatorError, whose message continues a
+ * sentence about the file, when it is foreign or damaged: that is certain at the end only, so read a file once for
+ * nothing else before parts of it are used.
+ */
+export async function* decodeBackup(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<BackupPart, DecodedBackup> {
+  const hash = createHash('sha256');
+  const tally = createTally();
+  let createdAt: string | undefined;
+  let isEnded = false;
+  for await (const line of splitLines(unpack(chunks))) {
+    if (isEnded) throw new OperatorError('it is damaged: something follows its end');
+    const value = parseLine(line);
+    if (createdAt === undefined) createdAt = checkHead(value);
+    else if (isPart(value) && (value.part !== 'file' || isName(value.name))) {
+      tally.add(value);
+      yield value;
+    } else {
+      checkEnd(isObject(value) ? value.end : undefined, hash.digest('hex'), tally);
+      isEnded = true;
+      continue;
+    }
+    hash.update(line);
+  }
+  if (createdAt === undefined) throw new OperatorError('it is empty');
+  if (!isEnded) throw new OperatorError('it is damaged: it ends too early');
+  return { createdAt, counts: tally.counts };
+}

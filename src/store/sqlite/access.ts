@@ -1,0 +1,86 @@
+/** The access log: a queue that grows at its end and loses its head, and what each user has asked for in total. */
+
+import type Database from 'better-sqlite3';
+import type { AccessEntry, AccessPage, AccessQuery, AccessTotals, Micros } from '../store.ts';
+
+// Entries that one call drops: more than it brings, so that their number falls.
+const dropsPerCall = 1_000;
+
+const columns = `at, collection, user, client, agent, method, endpoint, status, objects, bytes, ms,
+  error_code AS errorCode`;
+const ofCollection = `SELECT seq, ${columns} FROM access
+  WHERE collection = ? AND at >= ? AND (at, seq) < (?, ?)`;
+const newestFirst = 'ORDER BY at DESC, seq DESC LIMIT ?';
+
+/** The SQL of the access log. Exported for the test that explains it, and for snapshots. */
+export const accessSql = {
+  accessPage: `${ofCollection} ${newestFirst}`,
+  accessPageOfUser: `${ofCollection} AND user = ? ${newestFirst}`,
+  // Only the head of the queue is looked at. Entries from a clock that was ahead hold it up until there are too many.
+  accessDrop: `DELETE FROM access WHERE seq <= (SELECT min(seq) FROM access) + ${dropsPerCall}
+    AND (at < ? OR seq <= (SELECT max(seq) FROM access) - ?)`,
+} as const;
+
+export const allAccessSql = {
+  entries: `SELECT ${columns} FROM access ORDER BY seq`,
+  totals: 'SELECT user, requests, last_at AS lastAt FROM access_totals ORDER BY user',
+} as const;
+
+type Position = readonly [at: number, seq: number];
+
+// Before everything: times and sequence numbers are safe integers.
+const newest: Position = [Number.MAX_SAFE_INTEGER, 0];
+
+function parsePosition(next: string | undefined): Position {
+  const [, at, seq] = /^(\d{1,16})\.(\d{1,16})$/.exec(next ?? '') ?? [];
+  return at === undefined || seq === undefined ? newest : [Number(at), Number(seq)];
+}
+
+/** The methods of the contract that read the access log. */
+export function createAccessReader(db: Database.Database) {
+  type Row = AccessEntry & { readonly seq: number };
+  const page = db.prepare<(string | number)[], Row>(accessSql.accessPage);
+  const pageOfUser = db.prepare<(string | number)[], Row>(accessSql.accessPageOfUser);
+  const totals = db.prepare<[], AccessTotals>(allAccessSql.totals);
+  return {
+    findAccess({ collection, since, user, next }: AccessQuery, limit: number): AccessPage {
+      const place = [collection, since, ...parsePosition(next)];
+      const rows = user === undefined ? page.all(...place, limit + 1) : pageOfUser.all(...place, user, limit + 1);
+      const entries = rows.slice(0, limit);
+      const end = entries.at(-1);
+      return {
+        entries: entries.map(({ seq: _seq, ...entry }) => entry),
+        next: rows.length > limit && end !== undefined ? `${end.at}.${end.seq}` : undefined,
+      };
+    },
+    listAccessTotals: (): AccessTotals[] => totals.all(),
+  };
+}
+
+/** Adds entries as they are. */
+export function createAccessInsert(db: Database.Database): (entry: AccessEntry) => void {
+  const insert = db.prepare(`INSERT INTO access
+    (at, collection, user, client, agent, method, endpoint, status, objects, bytes, ms, error_code)
+    VALUES (@at, @collection, @user, @client, @agent, @method, @endpoint, @status, @objects, @bytes, @ms, @errorCode)`);
+  return (entry) => {
+    insert.run(entry);
+  };
+}
+
+/** Returns `recordAccess` of the contract, inside a transaction that the caller began. */
+export function createAccessWriter(db: Database.Database) {
+  const insert = createAccessInsert(db);
+  const count = db.prepare(`INSERT INTO access_totals (user, requests, last_at) VALUES (?, 1, ?)
+    ON CONFLICT DO UPDATE SET requests = requests + 1, last_at = max(last_at, excluded.last_at)`);
+  const drop = db.prepare<[number, number]>(accessSql.accessDrop);
+  return function recordAccess(
+    entries: readonly AccessEntry[],
+    keep: { readonly since: Micros; readonly entries: number },
+  ): void {
+    for (const entry of entries) {
+      insert(entry);
+      if (entry.user !== null) count.run(entry.user, entry.at);
+    }
+    drop.run(keep.since, keep.entries);
+  };
+}

@@ -1,0 +1,307 @@
+/** Clients that drip, stall, leave or come in crowds. */
+
+import { once } from 'node:events';
+import { createServer, type RequestListener, type ServerResponse } from 'node:http';
+import { type AddressInfo, connect, type Socket } from 'node:net';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { awaitTurn } from '../../src/http/connections.ts';
+import { defaultLimits } from '../../src/http/limits.ts';
+import { createOutbox } from '../../src/http/outbox.ts';
+import { createUploads } from '../../src/http/uploads.ts';
+import { expectError, idsOf } from '../conformance/answers.ts';
+import { openConnection, type RawConnection, rawRequest } from '../support/raw-http.ts';
+import { basic, ids, newIdentity, startTaxiiServer, type TestServer, taxii } from '../support/taxii-server.ts';
+
+const objects = `/main/collections/${ids.rw}/objects/`;
+const login = { Authorization: basic('member') };
+const upload = { ...login, 'Content-Type': taxii, 'Transfer-Encoding': 'chunked' };
+
+const opened: { close(): void }[] = [];
+afterEach(() => {
+  for (const one of opened.splice(0)) one.close();
+});
+
+function open(server: TestServer): RawConnection {
+  const connection = openConnection(server.url);
+  opened.push(connection);
+  return connection;
+}
+
+/** Sends a chunk every few milliseconds until stopped. */
+function drip(connection: RawConnection, bytes: string): { close(): void } {
+  const chunk = `${bytes.length.toString(16)}\r\n${bytes}\r\n`;
+  const timer = setInterval(() => connection.send(chunk), 20);
+  const dripping = { close: () => clearInterval(timer) };
+  opened.push(dripping);
+  return dripping;
+}
+
+describe('a client that sends too slowly', () => {
+  let server: TestServer;
+  const pace = { grace: 600, bytesPerSecond: 2000 };
+  beforeAll(async () => {
+    server = await startTaxiiServer({}, undefined, { headersTimeout: 300, pace });
+  });
+  afterAll(() => server.close());
+
+  test.each([
+    ['stops', ''],
+    ['drips', ' '],
+  ])('a body that %s ends with 408, and nothing of it is stored', async (_how, bytes) => {
+    const object = newIdentity();
+    const connection = open(server);
+    const begin = `{"objects":[${JSON.stringify(object)}`;
+    connection.send(rawRequest(`POST ${objects}`, upload, `${begin.length.toString(16)}\r\n${begin}\r\n`));
+    if (bytes !== '') drip(connection, bytes);
+    const answer = await connection.next();
+    expect([answer?.status, answer?.headers.get('content-type')]).toEqual([408, taxii]);
+    expect(JSON.parse(answer?.text ?? '{}')).toMatchObject({ error_code: 'request-timeout', http_status: '408' });
+    expect(await connection.next()).toBeUndefined();
+    expectError(await server.get(`${objects}${object.id}/`), 404, 'not-found');
+  });
+
+  test('a packed body that stops ends with 408 too', async () => {
+    const connection = open(server);
+    const packed = rawRequest(`POST ${objects}`, { ...upload, 'Content-Encoding': 'gzip' }, '2\r\n\x1f\x8b\r\n');
+    connection.send(Buffer.from(packed, 'latin1'));
+    expect((await connection.next())?.status).toBe(408);
+  });
+
+  test('a slow body that keeps the pace may take much longer than the grace', async () => {
+    const object = newIdentity();
+    const connection = open(server);
+    const begin = `{"objects":[${JSON.stringify(object)}`;
+    connection.send(rawRequest(`POST ${objects}`, upload, `${begin.length.toString(16)}\r\n${begin}\r\n`));
+    // 100 bytes at least every 20 ms, for three times the grace.
+    const start = performance.now();
+    const dripping = drip(connection, ' '.repeat(400));
+    while (performance.now() < start + 3 * pace.grace) await server.get('/main/');
+    dripping.close();
+    connection.send('2\r\n]}\r\n0\r\n\r\n');
+    expect((await connection.next())?.status).toBe(202);
+    expect(idsOf(await server.get(`${objects}${object.id}/`))).toEqual([object.id]);
+  });
+
+  test('a body that nobody asked for and that never ends loses its connection', async () => {
+    for (const line of [`GET ${objects}`, 'POST /nowhere/', `PUT ${objects}`]) {
+      const connection = open(server);
+      connection.send(rawRequest(line, upload, '1\r\nx\r\n'));
+      drip(connection, 'x');
+      expect((await connection.next())?.headers.get('content-type')).toBe(taxii);
+      expect(await connection.next()).toBeUndefined();
+    }
+  });
+
+  test('request lines and header fields that drip end with 408', async () => {
+    for (const begin of ['GE', 'GET /taxii2/ HTTP/1.1\r\nHost: a\r\n', rawRequest('GET /taxii2/').slice(0, -2)]) {
+      const connection = open(server);
+      connection.send(begin);
+      expect((await connection.next())?.status).toBe(408);
+    }
+  });
+
+  test('hanging up in the middle of a body or of an answer disturbs nobody', async () => {
+    const [object] = [newIdentity({ description: 'd'.repeat(1_000_000) })];
+    await server.publish([object]);
+    const half = rawRequest(`POST ${objects}`, { ...upload }, `100000\r\n{"objects":[${'{},'.repeat(10_000)}`);
+    for (let round = 0; round < 30; round += 1) {
+      const connection = open(server);
+      connection.send(round % 2 === 0 ? half : rawRequest(`GET ${objects}`, login));
+      if (round % 3 === 0) await server.get('/main/');
+      if (round % 4 === 0) connection.close();
+      else connection.leave();
+    }
+    expect((await server.get('/taxii2/')).status).toBe(200);
+    expect(idsOf(await server.get(`${objects}${object?.id}/`))).toEqual([object?.id]);
+  });
+});
+
+/** A bare server on a free port with this handler. */
+async function startBare(handler: RequestListener): Promise<number> {
+  const server = createServer(handler).listen(0, '127.0.0.1');
+  opened.push({
+    close: () => {
+      server.close();
+      server.closeAllConnections();
+    },
+  });
+  await once(server, 'listening');
+  return (server.address() as AddressInfo).port;
+}
+
+/** A client that asks and then reads nothing. */
+function askAndIgnore(port: number, request = rawRequest('GET /')): Socket {
+  const socket = connect(port, '127.0.0.1').on('error', () => undefined);
+  opened.push({ close: () => socket.destroy() });
+  socket.pause().write(request);
+  return socket;
+}
+
+describe('a client that does not read', () => {
+  // More than the kernel keeps for both ends of a connection.
+  const large = Buffer.alloc(32 * 1024 * 1024, 'x');
+
+  function startAnswering(limits: Parameters<typeof createOutbox>[0]) {
+    const outbox = createOutbox(limits);
+    const answers: ServerResponse[] = [];
+    const closed: ServerResponse[] = [];
+    const port = startBare((_request, response) => {
+      answers.push(response.once('close', () => closed.push(response)));
+      outbox.deliver(response, large);
+    });
+    return { port, answers, closed };
+  }
+
+  async function until(condition: () => boolean): Promise<void> {
+    while (!condition()) await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  test('its answer is cut off when it stands still for longer than the grace', async () => {
+    const { port, answers } = startAnswering({ ...defaultLimits, pace: { grace: 100, bytesPerSecond: 1e9 } });
+    askAndIgnore(await port);
+    await until(() => answers[0]?.closed === true);
+    expect(answers[0]?.writableFinished).toBe(false);
+  });
+
+  test('when too much waits, the answer that stands still longest goes, and others stay', async () => {
+    const { port, answers, closed } = startAnswering({ ...defaultLimits, unreadBytes: 2.5 * large.length });
+    const listening = await port;
+    for (const count of [1, 2, 3]) {
+      askAndIgnore(listening);
+      await until(() => answers.length === count);
+    }
+    await until(() => closed.length > 0);
+    expect(closed).toHaveLength(1);
+    expect(answers.slice(1)).toContain(answers.find((answer) => !answer.closed));
+    const reading = await fetch(`http://127.0.0.1:${listening}/`);
+    expect((await reading.arrayBuffer()).byteLength).toBe(large.length);
+  });
+
+  test('requests that are sent all at once are handled one by one', async () => {
+    let running = 0;
+    let most = 0;
+    let handled = 0;
+    const port = await startBare((request, response) => {
+      awaitTurn(request as never, response as never, () => {
+        running += 1;
+        most = Math.max(most, running);
+        response.prependOnceListener('finish', () => {
+          running -= 1;
+          handled += 1;
+        });
+        setImmediate(() => response.end('x'.repeat(100_000)));
+      });
+    });
+    const socket = askAndIgnore(port, rawRequest('GET /').repeat(200));
+    socket.resume();
+    await until(() => handled === 200);
+    expect(most).toBe(1);
+  });
+});
+
+test('who waits for an answer for long is not ended, who does nothing between two requests is', async () => {
+  const pace = { grace: 10, bytesPerSecond: 1 };
+  const server = await startTaxiiServer({}, undefined, { pace, keepAliveTimeout: 10, headersTimeout: 30_000 });
+  // Passwords are checked two at a time, so that these wait for several times the grace.
+  const waiting = ['member', 'other', 'reader', 'curator', 'feeder', 'boss'].map((user) => {
+    const connection = open(server);
+    connection.send(rawRequest('GET /main/', { Authorization: basic(user) }));
+    return connection;
+  });
+  for (const connection of waiting) {
+    expect((await connection.next())?.status).toBe(200);
+    expect(await connection.next()).toBeUndefined();
+  }
+  await server.close();
+});
+
+test('asking for CONNECT and hanging up disturbs nobody', async () => {
+  const server = await startTaxiiServer();
+  const { port } = new URL(server.url);
+  for (let round = 0; round < 20; round += 1) {
+    const socket = connect(Number(port), '127.0.0.1').on('error', () => undefined);
+    await once(socket, 'connect');
+    socket.write(rawRequest('CONNECT example.com:443'));
+    if (round % 2 === 0) await once(socket, 'data');
+    socket.resetAndDestroy();
+  }
+  expect((await server.get('/taxii2/')).status).toBe(200);
+  await server.close();
+});
+
+describe('many at once', () => {
+  test('2,000 open connections that do nothing do not hurt', async () => {
+    const server = await startTaxiiServer();
+    const idle = Array.from({ length: 2000 }, (_, number) => {
+      const connection = open(server);
+      if (number % 3 === 0) connection.send('GET /taxii2/ HTTP/1.1\r\nHo');
+      if (number % 3 === 1) connection.send(rawRequest('GET /taxii2/', login));
+      return connection;
+    });
+    for (const [number, connection] of idle.entries()) {
+      if (number % 3 === 1) expect((await connection.next())?.status).toBe(200);
+    }
+    expect((await server.publish([newIdentity()])).status).toBe(202);
+    expect(idsOf(await server.get(objects))).toHaveLength(1);
+    for (const connection of idle) connection.close();
+    await server.close();
+  });
+
+  test('when connections run out, those between two requests make room for new ones', async () => {
+    const server = await startTaxiiServer({}, undefined, { maxConnections: 20 });
+    for (let round = 0; round < 60; round += 1) {
+      const kept = open(server);
+      kept.send(rawRequest('GET /main/', login));
+      expect((await kept.next())?.status).toBe(200);
+    }
+    await server.close();
+  });
+
+  test("one user's uploads wait for each other, not the others for them; too many are told so", async () => {
+    const limits = { ...defaultLimits.uploads, freeBytes: 100, perUser: 2, waitingPerUser: 3 };
+    const server = await startTaxiiServer({}, undefined, { uploads: limits });
+    const begin = `{"objects":[${JSON.stringify(newIdentity())}`;
+    const start = (user: string) => {
+      const connection = open(server);
+      const head = rawRequest(`POST ${objects}`, { ...upload, Authorization: basic(user) });
+      connection.send(`${head}${begin.length.toString(16)}\r\n${begin}\r\n`);
+      return { connection, finish: () => connection.send('2\r\n]}\r\n0\r\n\r\n') };
+    };
+    const mine = Array.from({ length: 6 }, () => start('member'));
+    const answers = mine.map(({ connection }) => connection.next());
+    const refused = await Promise.race(answers);
+    expect([refused?.status, refused?.headers.get('retry-after')]).toEqual([429, '10']);
+    const theirs = start('other');
+    theirs.finish();
+    expect((await theirs.connection.next())?.status).toBe(202);
+    // Small bodies never wait.
+    expect((await server.get(objects, { body: '{"objects":[{}]}' })).status).toBe(202);
+    for (const { finish } of mine) finish();
+    const statuses = (await Promise.all(answers)).map((answer) => answer?.status).sort();
+    expect(statuses).toEqual([202, 202, 202, 202, 202, 429]);
+    await server.close();
+  });
+
+  test('turns go to whoever waits longest and has not too many already', async () => {
+    const { open: openUpload } = createUploads({ freeBytes: 0, atOnce: 3, perUser: 2, waitingPerUser: 9 });
+    const order: string[] = [];
+    const start = (user: string) => {
+      const one = openUpload(user);
+      void one.enter().then(() => order.push(user));
+      return one;
+    };
+    const [a1, a2, , b1] = ['a', 'a', 'a', 'b', 'b', 'c'].map(start);
+    await Promise.resolve();
+    const settled = () => new Promise((resolve) => setImmediate(resolve));
+    await settled();
+    expect(order).toEqual(['a', 'a', 'b']);
+    b1?.leave();
+    b1?.leave();
+    await settled();
+    expect(order).toEqual(['a', 'a', 'b', 'b']);
+    a1?.leave();
+    a2?.leave();
+    await settled();
+    expect(order).toEqual(['a', 'a', 'b', 'b', 'a', 'c']);
+  });
+});

@@ -1,0 +1,127 @@
+import { randomUUID } from 'node:crypto';
+import { describe, expect, test } from '@jest/globals';
+import { type AccessedRequest, findAccessed, startAccessLog } from '../../src/hub/access-log.ts';
+import type { AccessEntry, Store } from '../../src/store/store.ts';
+import type { ApiRoot, Collection } from '../../src/taxii/api-roots.ts';
+import { useStore } from './use-store.ts';
+
+function declare(...collections: Partial<Collection>[]): ApiRoot {
+  const common = { title: 'T', read: [], write: [], validation: 'spec' } as const;
+  const all = collections.map((one) => ({ id: randomUUID(), ...common, ...one }));
+  return { name: 'hub', title: 'Hub', isDefault: true, emptyObjects: false, collections: all };
+}
+
+const request = (path: string, rest: Partial<AccessedRequest> = {}): AccessedRequest => ({
+  ...{ at: 1_000, path, user: 'ann', client: '192.0.2.1', agent: 'poller/1', method: 'GET', status: 200 },
+  ...{ objects: 2, bytes: 20, ms: 1, errorCode: null },
+  ...rest,
+});
+
+/** A store that keeps batches in memory; `fail` makes it refuse them. */
+function memory() {
+  const batches: (readonly AccessEntry[])[] = [];
+  const state = { fail: undefined as Error | undefined };
+  const store: Pick<Store, 'recordAccess'> = {
+    recordAccess: async (entries) => {
+      if (state.fail !== undefined) throw state.fail;
+      batches.push(entries);
+    },
+  };
+  return { store, batches, state };
+}
+
+describe('what a path asks for', () => {
+  const id = randomUUID();
+  const roots = [declare({ id, alias: 'indicators' })];
+
+  test.each<[string, string]>([
+    ['/hub/collections/indicators/', 'collection'],
+    [`/hub/collections/${id}`, 'collection'],
+    ['//hub//collections//indicators//objects//', 'objects'],
+    ['/hub/collections/indic%61tors/manifest/', 'manifest'],
+    ['/hub/collections/indicators/objects/x--1', 'object'],
+    ['/hub/collections/indicators/objects/x--1/versions/', 'versions'],
+  ])('%s: %s', (path, endpoint) => {
+    expect(findAccessed(roots, path)).toEqual({ collection: id, endpoint });
+  });
+
+  test.each([
+    '/hub/collections/',
+    '/hub/collections/others/objects/',
+    '/other/collections/indicators/objects/',
+    '/hub/collections/indicators/versions/',
+    '/hub/collections/indicators/manifest/x--1/',
+    '/hub/collections/indicators/objects/x--1/versions/more/',
+    '/hub/collections/%zz/',
+    '/',
+    `/${'/'.repeat(50_000)}x`,
+  ])('%.60s: nothing that is recorded', (path) => {
+    expect(findAccessed(roots, path)).toBeUndefined();
+  });
+});
+
+describe('the access log', () => {
+  const { store } = useStore();
+
+  test('keeps requests to collections in the store, with tidy and short agents', async () => {
+    const root = declare({ alias: 'c' });
+    const log = startAccessLog({ store: store(), roots: [root], now: () => 2_000, onLoss: () => {} });
+    log.record(request('/hub/collections/c/objects/', { agent: `evil\x1b[2J\x9b ${'x'.repeat(500)}` }));
+    log.record(request('/hub/collections/nothing/objects/', { status: 404 }));
+    log.record(
+      request('/hub/collections/c/manifest/', { at: 3_000, user: null, status: 401, errorCode: 'login-required' }),
+    );
+    await log.close();
+    log.record(request('/hub/collections/c/objects/'));
+    const { entries } = await store().findAccess({ collection: root.collections[0]?.id ?? '', since: 0 }, 10);
+    expect(entries.map(({ endpoint, status, user }) => [endpoint, status, user])).toEqual([
+      ['manifest', 401, null],
+      ['objects', 200, 'ann'],
+    ]);
+    expect(entries[1]?.agent).toBe(`evil?[2J? ${'x'.repeat(110)}`);
+  });
+
+  test('writes by itself after a pause, and in batches', async () => {
+    const { store: kept, batches } = memory();
+    const root = declare({ alias: 'c' });
+    const log = startAccessLog({ store: kept, roots: [root], now: () => 0, onLoss: () => {}, pause: 1 });
+    const written = (count: number) => batches.flat().length === count;
+    for (let n = 0; n < 1_200; n += 1) log.record(request('/hub/collections/c/', { at: n }));
+    while (!written(1_200)) await new Promise((resolve) => setImmediate(resolve));
+    expect(batches.map((batch) => batch.length)).toEqual([500, 500, 200]);
+    log.record(request('/hub/collections/c/', { at: 1_200 }));
+    while (!written(1_201)) await new Promise((resolve) => setImmediate(resolve));
+    expect(batches.flat().map(({ at }) => at)).toEqual(Array.from({ length: 1_201 }, (_, n) => n));
+    await log.close();
+  });
+
+  test('drops and counts what the store does not take, and what the queue cannot hold', async () => {
+    const { store: kept, batches, state } = memory();
+    const losses: [number, unknown][] = [];
+    const onLoss = (entries: number, error: unknown) => losses.push([entries, error]);
+    const roots = [declare({ alias: 'c' })];
+    const log = startAccessLog({ store: kept, roots, now: () => 0, onLoss, pause: 1 });
+    state.fail = new Error('the disk is full');
+    // Nothing is written before this turn of the event loop ends.
+    for (let n = 0; n < 12_000; n += 1) log.record(request('/hub/collections/c/'));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect([batches.length, losses.length]).toEqual([0, 0]);
+    state.fail = undefined;
+    log.record(request('/hub/collections/c/'));
+    await log.close();
+    expect(batches.flat()).toHaveLength(1);
+    expect(losses).toEqual([[12_000, expect.objectContaining({ message: 'the disk is full' })]]);
+  });
+
+  test('says at its end what was lost when the store never came back', async () => {
+    const { store: kept, state } = memory();
+    const losses: number[] = [];
+    const roots = [declare({ alias: 'c' })];
+    const log = startAccessLog({ store: kept, roots, now: () => 0, onLoss: (entries) => losses.push(entries) });
+    state.fail = new Error('gone');
+    log.record(request('/hub/collections/c/'));
+    await log.close();
+    await log.close();
+    expect(losses).toEqual([1]);
+  });
+});
