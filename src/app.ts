@@ -29,21 +29,27 @@ export interface AppDeps {
   readonly isHttps: boolean;
 }
 
-// RFC 9112 §3.2. Node would refuse it too, in a form of its own.
+// RFC 9112 §3.2. Node would refuse a missing one too, in a form of its own, and take the first of several.
 const requireHost: RequestHandler = (request, _response, next) => {
-  if (request.httpVersion === '1.1' && request.headers.host === undefined) {
+  const hosts = request.rawHeaders.filter((text, index) => index % 2 === 0 && text.toLowerCase() === 'host').length;
+  if (hosts > 1) throw new TaxiiError('malformed-request', `The Host header is given ${hosts} times: give it once.`);
+  if (hosts === 0 && request.httpVersion === '1.1') {
     throw new TaxiiError('malformed-request', 'The Host header is missing.');
   }
   next();
 };
 
+/** The request target without scheme and host, which RFC 9112 §3.2.2 allows it to have. */
+function originForm(target: string): string {
+  return target.startsWith('/') ? target : target.replace(/^https?:\/\/[^/?]*(?=\/)/i, '');
+}
+
 // Clients are known that double a slash where they join URLs; a redirect would turn their POST into a GET.
 const collapseSlashes: RequestHandler = (request, _response, next) => {
-  const end = request.url.indexOf('?');
-  const path = end < 0 ? request.url : request.url.slice(0, end);
-  if (path.startsWith('/') && path.includes('//')) {
-    request.url = path.replace(/\/{2,}/g, '/') + (end < 0 ? '' : request.url.slice(end));
-  }
+  const target = originForm(request.url);
+  const end = target.indexOf('?');
+  const path = end < 0 ? target : target.slice(0, end);
+  request.url = path.replace(/\/{2,}/g, '/') + target.slice(path.length);
   next();
 };
 

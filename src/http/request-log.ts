@@ -28,6 +28,9 @@ function describeAccess(
   };
 }
 
+/** Characters of what a client chose that a line of the log repeats. */
+const maxText = 300;
+
 export function logRequests(log: Log, accessLog: Pick<AccessLog, 'record'>): RequestHandler {
   return (request, response: TaxiiResponse, next) => {
     const start = performance.now();
@@ -44,11 +47,11 @@ export function logRequests(log: Log, accessLog: Pick<AccessLog, 'record'>): Req
       log.info(
         {
           method: request.method,
-          path,
+          path: path.slice(0, maxText),
           status: response.writableFinished ? response.statusCode : 'aborted',
           user: caller?.kind === 'user' ? caller.name : null,
           client,
-          agent: request.headers['user-agent'],
+          agent: request.headers['user-agent']?.slice(0, maxText),
           ms: Math.round((performance.now() - start) * 10) / 10,
           bytes: bytesOf(response),
           ...(received !== undefined && { received: Number(received) }),

@@ -15,6 +15,7 @@ import {
   getObjects,
   getVersions,
   type PageOf,
+  type Reading,
   type Source,
 } from '../taxii/objects.ts';
 import type { PageLimits } from '../taxii/page.ts';
@@ -141,11 +142,20 @@ function onCollection(
   };
 }
 
-function asPage(
-  outbox: Outbox,
-  operation: (input: CollectionRequest) => Promise<PageOf<Buffer | object>>,
-): (input: CollectionRequest) => Promise<void> {
-  return async (input) => sendPage(input.response, await operation(input), outbox);
+/** A page of a collection, for those who may read it. When the client leaves, the search for it ends. */
+function onPage(
+  { roots, store, limits, outbox }: TaxiiDeps,
+  parameters: readonly Parameter[],
+  operation: (reading: Reading, input: CollectionRequest) => Promise<PageOf<Buffer | object>>,
+): Handle {
+  return onCollection(roots, { read: true }, parameters, async (input) => {
+    const departure = new AbortController();
+    input.response.once('close', () => {
+      departure.abort(new TaxiiError('request-timeout', 'The client left before its page was found.'));
+    });
+    const page = await operation({ store, limits, signal: departure.signal }, input);
+    sendPage(input.response, page, outbox);
+  });
 }
 
 async function publish(deps: TaxiiDeps, input: CollectionRequest): Promise<void> {
@@ -174,7 +184,6 @@ async function remove(deps: TaxiiDeps, input: CollectionRequest): Promise<void> 
 
 function table(deps: TaxiiDeps): readonly Route[] {
   const { roots, store, outbox } = deps;
-  const read = { read: true };
   const objects = '/:root/collections/:collection/objects';
   return [
     // §4.1 to §4.3
@@ -202,23 +211,13 @@ function table(deps: TaxiiDeps): readonly Route[] {
     {
       method: 'GET',
       path: '/:root/collections/:collection/manifest',
-      handle: onCollection(
-        roots,
-        read,
-        ofObjects,
-        asPage(outbox, ({ source, filters }) => getManifest(deps, source, filters)),
-      ),
+      handle: onPage(deps, ofObjects, (reading, { source, filters }) => getManifest(reading, source, filters)),
     },
     // §5.4 to §5.8
     {
       method: 'GET',
       path: objects,
-      handle: onCollection(
-        roots,
-        read,
-        ofObjects,
-        asPage(outbox, ({ source, filters }) => getObjects(deps, source, filters)),
-      ),
+      handle: onPage(deps, ofObjects, (reading, { source, filters }) => getObjects(reading, source, filters)),
     },
     {
       method: 'POST',
@@ -228,11 +227,8 @@ function table(deps: TaxiiDeps): readonly Route[] {
     {
       method: 'GET',
       path: `${objects}/:object`,
-      handle: onCollection(
-        roots,
-        read,
-        ofObject,
-        asPage(outbox, ({ source, object, filters }) => getObject(deps, source, object, filters)),
+      handle: onPage(deps, ofObject, (reading, { source, object, filters }) =>
+        getObject(reading, source, object, filters),
       ),
     },
     {
@@ -243,11 +239,8 @@ function table(deps: TaxiiDeps): readonly Route[] {
     {
       method: 'GET',
       path: `${objects}/:object/versions`,
-      handle: onCollection(
-        roots,
-        read,
-        ofVersions,
-        asPage(outbox, ({ source, object, filters }) => getVersions(deps, source, object, filters)),
+      handle: onPage(deps, ofVersions, (reading, { source, object, filters }) =>
+        getVersions(reading, source, object, filters),
       ),
     },
   ];

@@ -12,7 +12,7 @@ export const maxDepth = 100;
 const maxIssues = 20;
 
 export interface ReadObject {
-  /** Undefined when the text could not be read. */
+  /** Undefined when the text could not be read; of one that is too deep only what names it. */
   readonly value: unknown;
   readonly issues: Issue[];
 }
@@ -81,9 +81,13 @@ function countMembers(value: unknown): number {
   return members;
 }
 
-/** Any value that is no whole number: what a number such as 1.0000000000000000001 is read as. */
+/**
+ * What a number such as 1.0000000000000000001 is read as: one that is not whole, and as near as a double comes, so that
+ * a message which shows it misleads nobody.
+ */
 function fractionNear(value: number): number {
-  return Number.isInteger(value + 0.5) ? 0.5 : value + 0.5;
+  const near = value + Math.max(Math.abs(value), 1) * 2 ** -50;
+  return Number.isInteger(near) ? 0.5 : near;
 }
 
 // The types of the library do not know the reviver's third parameter yet.
@@ -162,8 +166,19 @@ function characterIssue(path: readonly (string | number)[], what: string): Issue
   return { code: 'JSON-characters', path: pointerTo(path), message: `${what}; remove the escape sequence.` };
 }
 
-function failed(code: string, message: string): ReadObject {
-  return { value: undefined, issues: [{ code, path: '', message }] };
+function failed(code: string, message: string, value?: unknown): ReadObject {
+  return { value, issues: [{ code, path: '', message }] };
+}
+
+/** What names an object, without the rest of it. */
+function namesIn(text: string): unknown {
+  try {
+    const { id, type, created, modified } = JSON.parse(text) as Record<string, unknown>;
+    const names = Object.entries({ id, type, created, modified });
+    return Object.fromEntries(names.filter(([, value]) => typeof value === 'string'));
+  } catch {
+    return undefined;
+  }
 }
 
 /**
@@ -172,8 +187,10 @@ function failed(code: string, message: string): ReadObject {
  */
 export function readObject(text: string, depthAllowed = maxDepth): ReadObject {
   const { members, depth, inexactNumbers } = survey(text);
-  if (depth > depthAllowed)
-    return failed('JSON-depth', `The object is nested deeper than ${maxDepth} levels; flatten it.`);
+  if (depth > depthAllowed) {
+    const message = `The object is nested deeper than ${maxDepth} levels; flatten it.`;
+    return failed('JSON-depth', message, namesIn(text));
+  }
   let value: unknown;
   try {
     value = inexactNumbers ? parseExactly(text) : JSON.parse(text);

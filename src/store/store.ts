@@ -55,9 +55,14 @@ export interface ObjectQuery {
   readonly versions: readonly VersionSelector[];
 }
 
-export interface PageBounds {
+export interface RecordBounds {
   /** At most so many objects; at least 1. */
   readonly limit: number;
+  /** Ends the search, which then rejects with the signal's reason: nobody waits for the page any more. */
+  readonly signal?: AbortSignal;
+}
+
+export interface PageBounds extends RecordBounds {
   /** The page ends before the object that would exceed this many bytes of text, but holds at least one object. */
   readonly maxBytes: number;
 }
@@ -251,7 +256,7 @@ export interface Store {
   findObjects(collection: string, query: ObjectQuery, bounds: PageBounds): Promise<ObjectPage>;
 
   /** The same page as records, in place of texts. `maxBytes` does not apply. */
-  findRecords(collection: string, query: ObjectQuery, limit: number): Promise<RecordPage>;
+  findRecords(collection: string, query: ObjectQuery, bounds: RecordBounds): Promise<RecordPage>;
 
   /** Whether any version of the object is in the collection. */
   hasObject(collection: string, id: string): Promise<boolean>;

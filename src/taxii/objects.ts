@@ -2,7 +2,7 @@
 
 import { TaxiiError } from '../errors.ts';
 import { formatMicros } from '../stix/timestamp.ts';
-import type { ObjectPage, PageInfo, RecordPage, Store } from '../store/store.ts';
+import type { ObjectPage, PageInfo, RecordBounds, RecordPage, Store } from '../store/store.ts';
 import { everyVersion, type PageLimits, type PageRequest, planPage } from './page.ts';
 import type { Filters } from './query.ts';
 import type { ManifestResource, VersionsResource } from './resources.ts';
@@ -10,6 +10,8 @@ import type { ManifestResource, VersionsResource } from './resources.ts';
 export interface Reading {
   readonly store: Store;
   readonly limits: PageLimits;
+  /** Ends the reading when nobody waits for it any more. */
+  readonly signal?: AbortSignal;
 }
 
 /** What is read: a collection, and how its API root wants empty pages. */
@@ -46,12 +48,16 @@ function envelope(page: ObjectPage, request: PageRequest, emptyObjects: boolean)
   return Buffer.concat([Buffer.from(`{${members},"objects":[`), page.texts, Buffer.from(']}')]);
 }
 
+function boundsOf({ signal }: Reading, { limit }: PageRequest): RecordBounds {
+  return signal === undefined ? { limit } : { limit, signal };
+}
+
 async function findEnvelope(reading: Reading, source: Source, request: PageRequest): Promise<PageOf<Buffer>> {
   const page =
     request.query === undefined
       ? { ...nothing, texts: Buffer.alloc(0) }
       : await reading.store.findObjects(source.collection, request.query, {
-          limit: request.limit,
+          ...boundsOf(reading, request),
           maxBytes: reading.limits.bytes,
         });
   return pageOf(envelope(page, request, source.emptyObjects), page);
@@ -59,7 +65,7 @@ async function findEnvelope(reading: Reading, source: Source, request: PageReque
 
 async function findRecords(reading: Reading, collection: string, request: PageRequest): Promise<RecordPage> {
   if (request.query === undefined) return { ...nothing, records: [] };
-  return reading.store.findRecords(collection, request.query, request.limit);
+  return reading.store.findRecords(collection, request.query, boundsOf(reading, request));
 }
 
 function unknownObject(id: string): TaxiiError {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { openConnection, rawRequest } from '../support/raw-http.ts';
+import { openConnection, rawRequest, sendRaw } from '../support/raw-http.ts';
 import { type Answer, basic, newIdentity, startTaxiiServer, type TestServer, taxii } from '../support/taxii-server.ts';
 import { at, expectError, idsOf, statusOf } from './answers.ts';
 
@@ -89,6 +89,18 @@ describe('TAXII 2.1 §3 on HTTP connections (RFC 9112)', () => {
       connection.close();
     },
   );
+
+  test('RFC 9112 §3.2.2: a target with scheme and host is the same resource, doubled slashes and all', async () => {
+    for (const target of ['http://example.org/main/', 'HTTP://a//main//', 'http://a:1//main/?x=//y']) {
+      const answer = await sendRaw(server.url, rawRequest(`GET ${target}`, { ...login, Connection: 'close' }));
+      expect([target, answer.status, JSON.parse(answer.text).title]).toEqual([target, 200, 'Main root']);
+    }
+  });
+
+  test('RFC 9112 §3.2: two Host headers are 400', async () => {
+    const answer = await sendRaw(server.url, 'GET /main/ HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n');
+    expect([answer.status, JSON.parse(answer.text).error_code]).toEqual([400, 'malformed-request']);
+  });
 
   test('T-502: a small body that is refused once it was read keeps the connection', async () => {
     const connection = openConnection(server.url);

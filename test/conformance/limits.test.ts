@@ -87,6 +87,20 @@ describe('TAXII 2.1 §4.3.1, §5.5 large bodies', () => {
     expect((await server.get(`/main/status/${status.id}/`)).text).toBe(posted.text);
   });
 
+  test('T-231: a status has every failure, however many; those beyond its room are told in short', async () => {
+    const names = Array.from({ length: 21 }, (_, index) => `${'k'.repeat(220)}${index}`);
+    const bad = { type: 'tool', spec_version: '2.1', ...Object.fromEntries(names.map((name) => [name, null])) };
+    const objects = Array.from({ length: 6000 }, (_, index) => ({ ...bad, id: `tool--${index}` }));
+    const posted = await server.publish(objects);
+    const { failures = [], failure_count } = statusOf(posted);
+    expect(failure_count).toBe(6000);
+    expect(failures.map(({ id }) => id)).toEqual(objects.map(({ id }) => id));
+    expect(posted.text.length).toBeLessThan(24 * 1024 * 1024);
+    const message = failures.at(-1)?.message ?? '';
+    expect(message.length).toBeGreaterThan(0);
+    expect(message.length).toBeLessThan(failures[0]?.message?.length ?? 0);
+  });
+
   test('T-334, T-147: a body larger than what is kept in memory is stored whole and in order', async () => {
     const objects = Array.from({ length: 400 }, () => newIdentity({ description: '界'.repeat(2000) }));
     const to = '/main/collections/ro/objects/';

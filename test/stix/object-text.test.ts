@@ -30,6 +30,11 @@ describe('text that parsers disagree on', () => {
     expect(readObject(text).value).toEqual(JSON.parse(text));
   });
 
+  test('an object that is too deep is still named', () => {
+    const text = `{"id":"tool--1","type":"tool","modified":"2024-01-01T00:00:00Z","x":${'['.repeat(5000)}${']'.repeat(5000)}}`;
+    expect(readObject(text).value).toEqual({ id: 'tool--1', type: 'tool', modified: '2024-01-01T00:00:00Z' });
+  });
+
   test('a hundred levels are fine, one more is not', () => {
     const nested = (levels: number) => `${'['.repeat(levels)}${']'.repeat(levels)}`;
     expect(issuesOf(nested(100))).toEqual([]);

@@ -68,7 +68,7 @@ export function describeStore(name: string, openStore: OpenStore): void {
         let seen = 0;
         const polled: string[] = [];
         const poll = async () => {
-          const page = await b.findRecords(collection, { ...everything, addedAfter: seen }, 1_000);
+          const page = await b.findRecords(collection, { ...everything, addedAfter: seen }, { limit: 1_000 });
           polled.push(...page.records.map(({ id }) => id));
           seen = page.last ?? seen;
         };
@@ -317,7 +317,7 @@ export function describeStore(name: string, openStore: OpenStore): void {
 
       test('objects and records of a page agree, and so do their bounds', async () => {
         const query = { versions: [last], types: ['indicator'] };
-        const records = await a.findRecords(collection, query, 3);
+        const records = await a.findRecords(collection, query, { limit: 3 });
         const page = await a.findObjects(collection, query, { limit: 3, maxBytes: 1_000_000 });
         const served = JSON.parse(`[${page.texts}]`) as { id: string; modified: string }[];
         expect(served.map(({ id, modified }) => `${id} ${modified}`)).toEqual(
@@ -334,14 +334,14 @@ export function describeStore(name: string, openStore: OpenStore): void {
       });
 
       test('an exact multiple of the limit ends without more', async () => {
-        const page = await a.findRecords(collection, everything, stored.length);
+        const page = await a.findRecords(collection, everything, { limit: stored.length });
         expect(page).toMatchObject({ count: stored.length, more: false });
       });
 
       test('an empty page is empty', async () => {
         const page = await a.findObjects(newCollection(), everything, { limit: 10, maxBytes: 10 });
         expect(page).toEqual({ count: 0, first: undefined, last: undefined, more: false, texts: Buffer.alloc(0) });
-        expect(await a.findRecords(collection, { ids: [newId()], versions: [last] }, 10)).toEqual({
+        expect(await a.findRecords(collection, { ids: [newId()], versions: [last] }, { limit: 10 })).toEqual({
           count: 0,
           first: undefined,
           last: undefined,
@@ -369,12 +369,28 @@ export function describeStore(name: string, openStore: OpenStore): void {
         expect(await b.hasObject(newCollection(), ids[0] ?? '')).toBe(false);
       });
 
+      test('a search that nobody waits for any more ends, and the others go on', async () => {
+        const many = newCollection();
+        for (let n = 0; n < 2; n += 1) await add(many, objects(2_000));
+        const absent = { versions: [exact('1999-01-01T00:00:00')] };
+        const left = new AbortController();
+        const reason = new Error('the client left');
+        const [ended, finished] = [
+          a.findRecords(many, absent, { limit: 10, signal: left.signal }),
+          a.findRecords(many, absent, { limit: 10 }),
+        ];
+        left.abort(reason);
+        await expect(ended).rejects.toBe(reason);
+        expect(await finished).toMatchObject({ count: 0, more: false });
+        await expect(a.findRecords(many, absent, { limit: 10, signal: left.signal })).rejects.toBe(reason);
+      });
+
       test('a rare match far behind is found, not reported as an empty page with more', async () => {
         const big = newCollection();
         for (let n = 0; n < 3; n += 1) await add(big, objects(2_000));
         const rare = version(newId(), time(99_999_999));
         await add(big, [rare, ...objects(10)]);
-        const page = await a.findRecords(big, { versions: [exact(rare.versionKey ?? '')] }, 10);
+        const page = await a.findRecords(big, { versions: [exact(rare.versionKey ?? '')] }, { limit: 10 });
         expect(page.records.map(({ id }) => id)).toEqual([rare.id]);
       });
     });
@@ -400,7 +416,7 @@ export function describeStore(name: string, openStore: OpenStore): void {
           const seen: string[] = [];
           let addedAfter = 0;
           for (let more = true; more; ) {
-            const page = await a.findRecords(collection, { versions: [last], addedAfter }, limit);
+            const page = await a.findRecords(collection, { versions: [last], addedAfter }, { limit });
             seen.push(...page.records.map((record) => record.id));
             addedAfter = page.last ?? addedAfter;
             more = page.more;
@@ -732,13 +748,15 @@ export function describeStore(name: string, openStore: OpenStore): void {
       const collection = newCollection();
       const store = await openStore();
       const adding = Array.from({ length: 10 }, () => store.addObjects(collection, user, objects(20)));
-      const reading = store.findRecords(collection, everything, 10);
+      const reading = store.findRecords(collection, everything, { limit: 10 });
       await Promise.all([store.close(), store.close()]);
       await store.close();
       expect((await Promise.all(adding)).flatMap(kinds)).toEqual(Array(200).fill('added'));
       await reading;
       await expect(store.addObjects(collection, user, objects(1))).rejects.toMatchObject({ code: 'unavailable' });
-      await expect(store.findRecords(collection, everything, 10)).rejects.toMatchObject({ code: 'unavailable' });
+      await expect(store.findRecords(collection, everything, { limit: 10 })).rejects.toMatchObject({
+        code: 'unavailable',
+      });
       expect((await a.getCollectionState(collection)).versions).toBe(200);
     });
   });

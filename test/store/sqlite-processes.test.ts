@@ -41,7 +41,7 @@ describe('several processes on one file', () => {
     expect(ids).toHaveLength(400);
 
     const store = await openSqliteStore({ path });
-    const { records } = await store.findRecords(collection, query, 1_000);
+    const { records } = await store.findRecords(collection, query, { limit: 1_000 });
     expect(new Set(records.map(({ dateAdded }) => dateAdded)).size).toBe(400);
     expect(records.map(({ id }) => id).sort()).toEqual(ids.sort());
     expect(await store.getCollectionState(collection)).toMatchObject({ versions: 400, generation: 80 });

@@ -62,7 +62,9 @@ describe('a store that is restored', () => {
     for (const collection of [left, right]) {
       expect(await copy.getCollectionState(collection)).toEqual(await original.getCollectionState(collection));
       const query = { versions: [{ all: false, first: true, last: false, exact: [key(1)] }] };
-      expect(await copy.findRecords(collection, query, 10)).toEqual(await original.findRecords(collection, query, 10));
+      expect(await copy.findRecords(collection, query, { limit: 10 })).toEqual(
+        await original.findRecords(collection, query, { limit: 10 }),
+      );
     }
     expect(await copy.findChanges(0, 100)).toEqual(await original.findChanges(0, 100));
     const red = await copy.queryRecords('user', { key: { name: 'team', value: 'red' }, limit: 5 });
@@ -78,7 +80,7 @@ describe('a store that is restored', () => {
     // Published again, what was the newest and was deleted gets a later date_added and a later seq.
     const [again] = await copy.addObjects(right, 'bob', objects(1));
     expect(again?.dateAdded).toBeGreaterThan(highWater);
-    const polled = await copy.findRecords(right, { versions: [all], addedAfter: highWater }, 10);
+    const polled = await copy.findRecords(right, { versions: [all], addedAfter: highWater }, { limit: 10 });
     expect(polled.records).toHaveLength(1);
     expect((await copy.findChanges(lastSeq, 10)).map(({ seq }) => seq)).toEqual([lastSeq + 1]);
     await Promise.all([original.close(), copy.close()]);

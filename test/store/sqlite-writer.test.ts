@@ -143,7 +143,7 @@ describe('the writer', () => {
     const store = await openSqliteStore({ path });
     const collection = randomUUID();
     await store.addObjects(collection, 'user', objects(10));
-    await store.findRecords(collection, { versions: [all] }, 10);
+    await store.findRecords(collection, { versions: [all] }, { limit: 10 });
     await store.close();
     expect(readdirSync(pathOf('tidy'))).toEqual(['huiju.db']);
     const db = openFile(path);

@@ -57,7 +57,7 @@ export async function walk(store: Store, collection: string, query: ObjectQuery,
   const seen: string[] = [];
   let addedAfter = query.addedAfter ?? 0;
   for (;;) {
-    const page = await store.findRecords(collection, { ...query, addedAfter }, limit);
+    const page = await store.findRecords(collection, { ...query, addedAfter }, { limit });
     seen.push(...page.records.map((record) => `${record.id} ${record.version}`));
     if (!page.more || page.last === undefined) return seen;
     addedAfter = page.last;

@@ -213,9 +213,21 @@ function findSlice({ sources, judge }: Plan, progress: Progress, { limit, maxByt
   return { seqs, isComplete: false };
 }
 
-function turnOfEventLoop(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+/**
+ * Returns a function that resolves in a turn of the event loop of its own: however many wait, one goes on in each turn,
+ * in the order of their calls, so that requests of other kinds come in between.
+ */
+function createTurns(): () => Promise<void> {
+  let last: Promise<void> = Promise.resolve();
+  return () => {
+    last = last.then(() => new Promise((resolve) => setImmediate(resolve)));
+    return last;
+  };
 }
+
+// After a page of so many bytes of text the next one waits for the event loop to turn: they take milliseconds each, and
+// hundreds may be asked for at once.
+const largePageBytes = 256 * 1024;
 
 /**
  * Returns a function that finds the objects of a page and hands their `seq`, slice by slice and in order, to `show`,
@@ -224,6 +236,8 @@ function turnOfEventLoop(): Promise<void> {
 export function createPageFinder(db: Database.Database, { sliceRows, pageRows }: Budget = usualBudget) {
   const plan = createPlanner(db);
   const inSnapshot = db.transaction((work: () => boolean) => work());
+  const nextTurn = createTurns();
+  let wasLarge = false;
 
   return async function findPage(
     collection: number,
@@ -246,11 +260,20 @@ export function createPageFinder(db: Database.Database, { sliceRows, pageRows }:
       if (seqs.length > 0) show(seqs);
       return isComplete;
     };
+    while (wasLarge) await nextTurn();
+    bounds.signal?.throwIfAborted();
     while (!inSnapshot(findAndShow)) {
       // A short page: what follows is found by the next one.
       progress.more = progress.count > 0 && progress.examined >= pageRows;
       if (progress.more) break;
-      await turnOfEventLoop();
+      await nextTurn();
+      bounds.signal?.throwIfAborted();
+    }
+    if (progress.bytes > largePageBytes) {
+      wasLarge = true;
+      setImmediate(() => {
+        wasLarge = false;
+      });
     }
     return { count: progress.count, first: progress.first, last: progress.last, more: progress.more };
   };

@@ -11,6 +11,7 @@ import type {
   Micros,
   ObjectQuery,
   PageBounds,
+  RecordBounds,
   RecordPage,
   Store,
   VersionRecord,
@@ -106,11 +107,11 @@ function createReader(db: Database.Database) {
       return { ...page, texts: only !== undefined && parts.length === 1 ? only : Buffer.concat(parts) };
     },
 
-    async findRecords(collection: string, query: ObjectQuery, limit: number): Promise<RecordPage> {
+    async findRecords(collection: string, query: ObjectQuery, recordBounds: RecordBounds): Promise<RecordPage> {
       const key = keyOf(collection);
       if (key === undefined) return { ...emptyPage, records: [] };
       const records: VersionRecord[] = [];
-      const bounds = { limit, maxBytes: Number.POSITIVE_INFINITY };
+      const bounds = { ...recordBounds, maxBytes: Number.POSITIVE_INFINITY };
       const page = await findPage(key, query, bounds, (seqs) => {
         for (const record of versions.iterate(JSON.stringify(seqs))) records.push(record);
       });
@@ -181,7 +182,7 @@ export async function openSqliteStore({ path: given, clockOffset = 0 }: SqliteSt
     recordAccess: (entries, keep) => writer.run({ op: 'recordAccess', entries, keep }),
 
     findObjects: (collection, query, bounds) => read(() => objects.findObjects(collection, query, bounds)),
-    findRecords: (collection, query, limit) => read(() => objects.findRecords(collection, query, limit)),
+    findRecords: (collection, query, bounds) => read(() => objects.findRecords(collection, query, bounds)),
     hasObject: (collection, id) => read(() => objects.hasObject(collection, id)),
     getCollectionState: (collection) => read(() => objects.getCollectionState(collection)),
     listCollectionStates: () => read(() => objects.listCollectionStates()),
