@@ -5,8 +5,9 @@ import { readFileSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { createSecureContext } from 'node:tls';
-import { listMistakes, OperatorError } from './errors.ts';
+import { listMistakes, messageOf, OperatorError } from './errors.ts';
 import { suggest } from './nearest.ts';
+import type { StoreLocation } from './store/open-store.ts';
 
 /** Every variable there is: `fallback` is what counts when it is not set. The README lists the same; a test compares. */
 export const variables = {
@@ -44,16 +45,16 @@ export const variables = {
   HUIJU_PAGE_BYTES: { fallback: '16MiB', meaning: 'Bytes of objects after which a page ends' },
 } as const satisfies Readonly<Record<string, { readonly fallback: string; readonly meaning: string }>>;
 
-export type VariableName = keyof typeof variables;
+type VariableName = keyof typeof variables;
 
-export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 
 export interface Config {
   readonly host: string;
   readonly port: number;
   /** Without a slash at its end. */
   readonly publicUrl: string | undefined;
-  readonly store: { readonly kind: 'sqlite'; readonly path: string };
+  readonly store: StoreLocation;
   /** The folder of the API roots' files. */
   readonly collections: string;
   /** PEM texts that were checked to form a pair. */
@@ -130,7 +131,7 @@ function parsePublicUrl(text: string): Parsed<string> {
   return { value };
 }
 
-function parseStore(text: string): Parsed<Config['store']> {
+function parseStore(text: string): Parsed<StoreLocation> {
   if (/^mongodb(\+srv)?:/i.test(text)) {
     return { fault: 'names a MongoDB store, which this version does not have; use sqlite:PATH' };
   }
@@ -178,7 +179,7 @@ function parsePem(text: string): Parsed<string> {
   try {
     return { value: readFileSync(text, 'utf8') };
   } catch (error) {
-    return { fault: `the file cannot be read: ${error instanceof Error ? error.message : String(error)}` };
+    return { fault: `the file cannot be read: ${messageOf(error)}` };
   }
 }
 
@@ -191,8 +192,7 @@ function findPairFault(cert: string, key: string): string | undefined {
     createSecureContext({ cert, key });
     return undefined;
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    return `not a certificate and a private key without passphrase in PEM form (${reason})`;
+    return `not a certificate and a private key without passphrase in PEM form (${messageOf(error)})`;
   }
 }
 

@@ -53,6 +53,18 @@ export class OperatorError extends Error {
   }
 }
 
+/** What an error says, whatever was thrown. */
+export function messageOf(error: unknown): string {
+  const hasMessage = typeof error === 'object' && error !== null && 'message' in error;
+  return String(hasMessage ? error.message : error);
+}
+
+/** The code that Node's own errors carry, `ENOENT` for example; undefined for others. */
+export function codeOf(error: unknown): string | undefined {
+  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' ? code : undefined;
+}
+
 /** The text of an OperatorError about any number of mistakes: one on its line, several below each other. */
 export function listMistakes(mistakes: readonly string[]): string {
   if (mistakes.length === 1) return mistakes.join();

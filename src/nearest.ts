@@ -15,7 +15,7 @@ function countSlips(a: string, b: string): number {
 const longest = 100;
 
 /** The candidate that a mistyped word was most likely meant to be; undefined when none is near. */
-export function findNearest(word: string, candidates: Iterable<string>): string | undefined {
+function findNearest(word: string, candidates: Iterable<string>): string | undefined {
   const typed = word.slice(0, longest).toLowerCase();
   let nearest: string | undefined;
   // More than two letters in five wrong is another word.

@@ -16,6 +16,7 @@ import { createUploads } from './http/uploads.ts';
 import { startAccessLog } from './hub/access-log.ts';
 import { ensureAdmin } from './hub/users.ts';
 import type { Log } from './log.ts';
+import { microsNow } from './stix/timestamp.ts';
 import { openStore } from './store/open-store.ts';
 import { createTurns } from './taxii/add-objects.ts';
 import { loadApiRoots } from './taxii/api-roots.ts';
@@ -105,7 +106,19 @@ async function closeServer(server: Server, silent: ReadonlySet<Socket>): Promise
   clearTimeout(late);
 }
 
-const now = (): number => Date.now() * 1000;
+/** Knows of work that goes on when its client has left, so that the end of the server can wait for it. */
+function createTracker() {
+  const underWay = new Set<Promise<unknown>>();
+  const track = async <T>(work: Promise<T>): Promise<T> => {
+    underWay.add(work);
+    try {
+      return await work;
+    } finally {
+      underWay.delete(work);
+    }
+  };
+  return { track, settled: () => Promise.allSettled(underWay) };
+}
 
 /**
  * Starts a server. Throws OperatorError for what the operator can mend. `keepPassword` gets the password of the user
@@ -123,12 +136,12 @@ export async function startServer(
   const accessLog = startAccessLog({
     store,
     roots,
-    now,
+    now: microsNow,
     onLoss: (entries, err) => log.warn({ entries, err }, 'requests are missing in the access log'),
   });
   const server = createServer(config, limits);
   const silent = trackSilent(server);
-  const work = new Set<Promise<unknown>>();
+  const work = createTracker();
   let closing: Promise<void> | undefined;
   try {
     const baseUrl = createBaseUrl({
@@ -150,7 +163,7 @@ export async function startServer(
         checker,
         inTurn: createTurns(),
         roots,
-        now,
+        now: microsNow,
         limits: config.page,
         http: limits,
         outbox: createOutbox(limits),
@@ -158,14 +171,7 @@ export async function startServer(
         maxContentLength: config.maxContentLength,
         maxObjectLength: config.maxObjectLength,
         baseUrlOf: baseUrl.of,
-        track: async (promise) => {
-          work.add(promise);
-          try {
-            return await promise;
-          } finally {
-            work.delete(promise);
-          }
-        },
+        track: work.track,
       },
     });
     server.on('request', app).on('checkContinue', app).on('checkExpectation', app);
@@ -178,7 +184,7 @@ export async function startServer(
 
     const close = async (): Promise<void> => {
       await closeServer(server, silent);
-      await Promise.allSettled(work);
+      await work.settled();
       await accessLog.close();
       await checker.close();
       await store.close();

@@ -37,10 +37,6 @@ type Handler = (request: object, response: object, next: (error?: unknown) => vo
 
 type NamedCredentials = Exclude<Credentials, { kind: 'anonymous' }>;
 
-function loginRequired(description: string): TaxiiError {
-  return new TaxiiError('login-required', description, { 'WWW-Authenticate': [...challenges] });
-}
-
 const loginForms = 'Basic with user name and password, or a token as Bearer or in X-Api-Key';
 
 // One text for all reasons: unknown, wrong and disabled look the same from outside.
@@ -144,10 +140,10 @@ export function createAuthenticator({ store, now }: { store: Store; now: () => n
       const known = authorization === '' ? undefined : await findStanding(remembered.find(authorization));
       if (known !== undefined) return callerOf(known);
       const credentials = findCredentials(headers);
-      if (credentials === undefined) throw loginRequired(describeMalformed(headers));
+      if (credentials === undefined) throw new TaxiiError('login-required', describeMalformed(headers));
       if (credentials.kind === 'anonymous') return { kind: 'anonymous' };
       const user = await findCaller(authorization, credentials);
-      if (user === undefined) throw loginRequired(refusals[credentials.kind]);
+      if (user === undefined) throw new TaxiiError('login-required', refusals[credentials.kind]);
       return callerOf(user);
     },
   };

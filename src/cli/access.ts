@@ -3,7 +3,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { loadConfig } from '../config.ts';
 import { findUser, unknownUser } from '../hub/users.ts';
-import { formatMicros } from '../stix/timestamp.ts';
+import { formatMicros, microsNow } from '../stix/timestamp.ts';
 import type { AccessEntry, AccessQuery, Micros, Store } from '../store/store.ts';
 import { loadApiRoots } from '../taxii/api-roots.ts';
 import { formatBytes } from '../text.ts';
@@ -25,7 +25,7 @@ const pageSize = 1_000;
 
 function parseSince(text: string): Micros {
   const span = findSpan(text);
-  const since = span === undefined ? findTime(text) : Date.now() * 1_000 - span;
+  const since = span === undefined ? findTime(text) : microsNow() - span;
   if (since === undefined)
     throw new InvalidArgumentError('Give a time span such as 30m, 12h or 1d, a date, or a time in RFC 3339.');
   return since;

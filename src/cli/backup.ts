@@ -13,9 +13,9 @@ import { type BackupFile, type BackupPart, decodeBackup, encodeBackup, type Part
 import { hasStore, openStore } from '../store/open-store.ts';
 import type { Store } from '../store/store.ts';
 import { formatBytes, formatCount } from '../text.ts';
-import { reasonOf } from './input.ts';
 import { printLine } from './output.ts';
 import { startProgress } from './progress.ts';
+import { cannot, reasonOf } from './reason.ts';
 
 // STIX shrinks to a fifth already; a higher level takes twice the time and saves little.
 const compressionLevel = 3;
@@ -36,7 +36,7 @@ export async function readDeclarations(folder: string): Promise<BackupFile[]> {
   }
 }
 
-export interface VerifiedBackup {
+interface VerifiedBackup {
   readonly createdAt: string;
   readonly counts: PartCounts;
   readonly files: readonly BackupFile[];
@@ -124,9 +124,7 @@ async function writeBackup(config: Config, path: string): Promise<PartCounts> {
     return counts;
   } catch (error) {
     await rm(partial, { force: true });
-    if (error instanceof Error && 'syscall' in error)
-      throw new OperatorError(`cannot write ${path}: ${reasonOf(error)}`);
-    throw error;
+    throw cannot('write', path, error);
   } finally {
     await store.close();
   }

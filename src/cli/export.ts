@@ -8,7 +8,7 @@ import type { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { type Command, Option } from 'commander';
 import { loadConfig } from '../config.ts';
-import { OperatorError, TaxiiError } from '../errors.ts';
+import { codeOf, OperatorError, TaxiiError } from '../errors.ts';
 import { createScanner } from '../stix/scan.ts';
 import { openStore } from '../store/open-store.ts';
 import type { Store } from '../store/store.ts';
@@ -17,8 +17,8 @@ import { type PageLimits, planPage } from '../taxii/page.ts';
 import { type Filters, parseFilters } from '../taxii/query.ts';
 import { formatCount } from '../text.ts';
 import { findCollection } from './find-collection.ts';
-import { reasonOf } from './input.ts';
 import { startProgress } from './progress.ts';
+import { cannot } from './reason.ts';
 
 interface ExportOptions {
   readonly collection: string;
@@ -108,7 +108,7 @@ async function writeObjects(
 
 // `huiju export … | head`: a reader that has seen enough is no error.
 function unlessReaderLeft(error: unknown): void {
-  if (!(error instanceof Error && 'code' in error && error.code === 'EPIPE')) throw error;
+  if (codeOf(error) !== 'EPIPE') throw error;
 }
 
 /** Standard output, or a file that gets its name only when it is complete. */
@@ -128,10 +128,7 @@ async function withOutput(path: string | undefined, use: (out: Writable) => Prom
   } catch (error) {
     out.destroy();
     await rm(partial, { force: true });
-    if (error instanceof Error && 'syscall' in error) {
-      throw new OperatorError(`cannot write ${path}: ${reasonOf(error)}`);
-    }
-    throw error;
+    throw cannot('write', path, error);
   }
 }
 

@@ -1,10 +1,9 @@
 /** What an import has done so far, and how it is told: the summary, and the report with every failure. */
 
 import { appendFileSync, closeSync, openSync } from 'node:fs';
-import { OperatorError } from '../errors.ts';
-import type { Issue } from '../stix/issue.ts';
+import { formatIssue, type Issue } from '../stix/issue.ts';
 import type { Verdict } from '../taxii/write.ts';
-import { reasonOf } from './input.ts';
+import { cannot } from './reason.ts';
 
 /** One line of the report. Without `id` it is the text as a whole, or a line of it, that could not be read. */
 export interface Failure {
@@ -32,7 +31,7 @@ export function openReport(path: string | undefined): Report {
     try {
       return action();
     } catch (error) {
-      throw new OperatorError(`cannot write ${path}: ${reasonOf(error)}`);
+      throw cannot('write', path, error);
     }
   };
   const file = attempt(() => openSync(path, 'w'));
@@ -91,6 +90,6 @@ export class Tally {
 }
 
 function describeFailure({ file, line, id, errors }: Failure): string {
-  const reasons = errors.map(({ code, path, message }) => `    ${code}${path === '' ? '' : ` at ${path}`}: ${message}`);
+  const reasons = errors.map((issue) => `    ${formatIssue(issue)}`);
   return [`  ${file}:${line}${id === undefined ? '' : `, ${id}`}`, ...reasons].join('\n');
 }

@@ -3,9 +3,10 @@
 import { stat } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { loadConfig } from '../config.ts';
-import { OperatorError, TaxiiError } from '../errors.ts';
+import { TaxiiError } from '../errors.ts';
 import { findUser, unknownUser } from '../hub/users.ts';
 import { createScanner, ScanError, type ScanResult } from '../stix/scan.ts';
+import { microsNow } from '../stix/timestamp.ts';
 import { openStore } from '../store/open-store.ts';
 import { loadApiRoots } from '../taxii/api-roots.ts';
 import { startChecker } from '../taxii/checker.ts';
@@ -14,8 +15,9 @@ import { type Incoming, type WriteDeps, writeObjects } from '../taxii/write.ts';
 import { formatCount } from '../text.ts';
 import { type FoundCollection, findCollection } from './find-collection.ts';
 import { openReport, Tally } from './import-report.ts';
-import { findListFault, type Input, kindOf, listInputs, openInput, readLines, reasonOf, scanText } from './input.ts';
+import { findListFault, type Input, kindOf, listInputs, openInput, readLines, scanText } from './input.ts';
 import { type Progress, startProgress } from './progress.ts';
+import { isFileFault, reasonOf } from './reason.ts';
 import { exitCodeOf, nextSignal } from './signals.ts';
 
 interface ImportOptions {
@@ -157,9 +159,7 @@ async function importInput(input: Input, job: Job): Promise<void> {
 function faultOf(error: unknown): { readonly code: string; readonly message: string } | undefined {
   if (error instanceof TaxiiError) return { code: error.code, message: error.message };
   if (error instanceof ScanError) return { code: scanCodes[error.kind], message: error.message };
-  if (error instanceof OperatorError) return { code: 'unreadable', message: error.message };
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  return code.startsWith('Z_') || code.startsWith('E') ? { code: 'unreadable', message: reasonOf(error) } : undefined;
+  return isFileFault(error) ? { code: 'unreadable', message: reasonOf(error) } : undefined;
 }
 
 /** Imports one input, to the end or to the signal. One that cannot be used is told of, and the next one's turn. */
@@ -230,7 +230,7 @@ async function importFiles(paths: readonly string[], options: ImportOptions): Pr
     const report = openReport(options.report);
     const tally = new Tally(report);
     const job: Job = {
-      deps: { store, checker, now: () => Date.now() * 1000 },
+      deps: { store, checker, now: microsNow },
       target,
       submitter: options.as ?? importer,
       maxObjectLength: config.maxObjectLength,

@@ -7,6 +7,7 @@ import { addAbortSignal } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { OperatorError } from '../errors.ts';
 import { createScanner, ScanError, type ScanResult } from '../stix/scan.ts';
+import { cannot } from './reason.ts';
 
 export interface Input {
   readonly name: string;
@@ -148,48 +149,27 @@ export async function listInputs(path: string): Promise<readonly string[]> {
     const files = await listFolder(path);
     if (files.length > 0) return files;
   } catch (error) {
-    throw cannotRead(path, error);
+    throw cannot('read', path, error);
   }
   throw new OperatorError(`${path} has no file that ends in .json, .ndjson or .jsonl, packed (.gz) or not`);
 }
 
-function cannotRead(path: string, error: unknown): OperatorError {
-  return new OperatorError(`cannot read ${path}: ${reasonOf(error)}`);
-}
-
 /**
- * Opens a file, or standard input for `-`. Throws OperatorError when it cannot be read. After the signal whatever reads
- * from it throws an AbortError.
+ * Opens a file, or standard input for `-`. It, and what reads from the input, throws what Node throws when it cannot be
+ * read (`reasonOf` explains it), after the signal an AbortError.
  */
 export async function openInput(path: string, signal?: AbortSignal): Promise<Input> {
   if (path === '-') return openStandardInput(signal);
-  try {
-    const status = await stat(path);
-    await (await open(path)).close();
-    const isRepeatable = status.isFile();
-    const read: Input['read'] = (onBytes) =>
-      unpacked(counted(createReadStream(path, signal === undefined ? {} : { signal }), onBytes));
-    const form = isRepeatable ? detectForm(path, await peek(read())) : detectForm(path, Buffer.alloc(0));
-    return { name: path, size: isRepeatable ? status.size : undefined, form, isRepeatable, read };
-  } catch (error) {
-    if (signal?.aborted === true) throw error;
-    throw cannotRead(path, error);
-  }
+  const status = await stat(path);
+  await (await open(path)).close();
+  const isRepeatable = status.isFile();
+  const read: Input['read'] = (onBytes) =>
+    unpacked(counted(createReadStream(path, signal === undefined ? {} : { signal }), onBytes));
+  const form = detectForm(path, isRepeatable ? await peek(read()) : Buffer.alloc(0));
+  return { name: path, size: isRepeatable ? status.size : undefined, form, isRepeatable, read };
 }
 
-/** Why reading failed, in a few words. */
-export function reasonOf(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  const reasons: Record<string, string> = {
-    ENOENT: 'there is no such file',
-    EACCES: 'permission denied',
-    EISDIR: 'it is a folder',
-  };
-  if (code.startsWith('Z_')) return 'it is broken gzip';
-  return reasons[code] ?? (error instanceof Error ? error.message : String(error));
-}
-
-export interface ScannedLine {
+interface ScannedLine {
   /** From 1. */
   readonly line: number;
   /** The line as it stands in the file. */
@@ -232,7 +212,7 @@ function isBlank(bytes: Buffer): boolean {
   return bytes.every((byte) => byte === 0x20 || byte === 0x09 || byte === 0x0d);
 }
 
-export interface Document {
+interface Document {
   readonly scan: ScanResult;
   /** What the text is: a bundle, an envelope, or one object. */
   readonly kind: 'bundle' | 'envelope' | 'object';

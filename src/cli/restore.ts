@@ -11,9 +11,9 @@ import { assertNoStore, restoreStore } from '../store/open-store.ts';
 import type { SnapshotPart } from '../store/store.ts';
 import { formatCount } from '../text.ts';
 import { describeCounts, readDeclarations, verifyBackup } from './backup.ts';
-import { reasonOf } from './input.ts';
 import { printLine } from './output.ts';
 import { startProgress } from './progress.ts';
+import { cannot } from './reason.ts';
 
 /** The files that are still to be written: those that are there already as in the backup need not. */
 async function findMissing(folder: string, files: readonly BackupFile[]): Promise<readonly BackupFile[]> {
@@ -80,8 +80,7 @@ async function restore(path: string): Promise<void> {
     await withDeclarations(config.collections, missing, () => restoreStore(config.store, readParts(path, bytes)));
     printLine(`restored the backup of ${createdAt}: ${describeCounts(counts)}`);
   } catch (error) {
-    if (!(error instanceof Error && 'syscall' in error)) throw error;
-    throw new OperatorError(`cannot restore ${path}: ${reasonOf(error)}`);
+    throw cannot('restore', path, error);
   }
 }
 

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { createToken, listTokens, revokeToken } from '../hub/tokens.ts';
-import { findMicros } from '../stix/timestamp.ts';
+import { findMicros, microsNow } from '../stix/timestamp.ts';
 import type { Micros } from '../store/store.ts';
 import { printLine, printList } from './output.ts';
 import { findSpan, findTime } from './when.ts';
@@ -9,22 +9,18 @@ import { withStore } from './with-store.ts';
 // Beyond it, times have five digits for the year.
 const endOfTime = findMicros('9999-12-31T23:59:59Z') ?? 0;
 
-function now(): Micros {
-  return Date.now() * 1000;
-}
-
 function parseExpiry(text: string): Micros {
   const span = findSpan(text);
-  const expiry = span === undefined ? findTime(text) : now() + span;
+  const expiry = span === undefined ? findTime(text) : microsNow() + span;
   if (expiry === undefined || expiry > endOfTime) {
     throw new InvalidArgumentError('Give a time span such as 30d, 12h or 45m, or a date such as 2031-01-31.');
   }
-  if (expiry <= now()) throw new InvalidArgumentError('That time is over already.');
+  if (expiry <= microsNow()) throw new InvalidArgumentError('That time is over already.');
   return expiry;
 }
 
 async function printNewToken(user: string, options: { expires?: Micros }): Promise<void> {
-  printLine(await withStore((store) => createToken(store, user, now(), options.expires)));
+  printLine(await withStore((store) => createToken(store, user, microsNow(), options.expires)));
 }
 
 async function printTokens(options: { user?: string; json?: true }): Promise<void> {

@@ -2,11 +2,13 @@
 
 import { type Command, Option } from 'commander';
 import { loadConfig } from '../config.ts';
-import { OperatorError } from '../errors.ts';
 import type { CheckedObject } from '../stix/check-object.ts';
+import { formatIssue, tooLongIssue } from '../stix/issue.ts';
 import { createScanner, ScanError } from '../stix/scan.ts';
-import { findListFault, type Input, kindOf, listInputs, openInput, readLines, reasonOf, scanText } from './input.ts';
+import { formatCount } from '../text.ts';
+import { findListFault, type Input, kindOf, listInputs, openInput, readLines, scanText } from './input.ts';
 import { startProgress } from './progress.ts';
+import { cannot, isGzipFault, reasonOf } from './reason.ts';
 
 interface ValidateOptions {
   readonly policy: 'spec' | 'strict';
@@ -28,15 +30,13 @@ function broken(error: unknown): Judged {
   };
 }
 
+/** Whether the text is at fault, and so gets a verdict. */
 function isFault(error: unknown): boolean {
-  return (
-    error instanceof ScanError || (error instanceof Error && 'code' in error && String(error.code).startsWith('Z_'))
-  );
+  return error instanceof ScanError || isGzipFault(error);
 }
 
 function tooLong(limit: number): Judged {
-  const message = `The object is longer than ${limit} bytes (HUIJU_MAX_OBJECT_LENGTH); split it.`;
-  return { id: null, type: null, errors: [{ code: 'object-too-long', path: '', message }], warnings: [] };
+  return { id: null, type: null, errors: [tooLongIssue(limit)], warnings: [] };
 }
 
 interface Run {
@@ -63,15 +63,13 @@ async function validateDocument(input: Input, { check, policy, maxObjectLength, 
     const scan = scanner.end();
     const kind = kindOf(scan);
     if (kind === 'object') say(index, check.checkObject(scan.root, policy));
-    if (kind === 'bundle') {
-      const head = check.checkBundleHead(scan.root, policy);
-      if (head.errors.length > 0) say(-1, head);
-    }
+    const head = kind === 'bundle' ? check.checkBundleHead(scan.root, policy) : undefined;
     const fault = findListFault(scan);
     // STIX 2.1 §8: a bundle may be without the member, but not have an empty one.
-    if (fault !== undefined && (kind === 'envelope' || scan.objects !== 'absent')) {
-      say(-1, broken(new ScanError('shape', fault)));
-    }
+    const isFaulty = fault !== undefined && (kind === 'envelope' || scan.objects !== 'absent');
+    const list = isFaulty ? broken(new ScanError('shape', fault)) : undefined;
+    const errors = [...(head?.errors ?? []), ...(list?.errors ?? [])];
+    if (errors.length > 0) say(-1, { id: head?.id ?? null, type: head?.type ?? null, errors, warnings: [] });
   } catch (error) {
     if (!isFault(error)) throw error;
     say(-1, broken(error));
@@ -100,14 +98,10 @@ async function validateLines(input: Input, run: Run): Promise<void> {
 function formatText(file: string, index: number, { id, type, errors, warnings }: Judged): string {
   if (errors.length === 0 && warnings.length === 0) return '';
   const what = index < 0 ? 'the text as a whole' : `object ${index}, ${id ?? type ?? 'without id'}`;
-  const issues = [
-    ...errors.map((issue) => ({ level: 'error', ...issue })),
-    ...warnings.map((issue) => ({ level: 'warning', ...issue })),
+  const lines = [
+    ...errors.map((issue) => `  error ${formatIssue(issue)}\n`),
+    ...warnings.map((issue) => `  warning ${formatIssue(issue)}\n`),
   ];
-  const lines = issues.map(({ level, code, path, message }) => {
-    const place = path === '' ? '' : ` at ${path}`;
-    return `  ${level} ${code}${place}: ${message}\n`;
-  });
   return `${file}: ${what}\n${lines.join('')}`;
 }
 
@@ -115,33 +109,38 @@ function formatJson(index: number, { id, type, errors, warnings }: Judged): stri
   return `${JSON.stringify({ index, id, type, valid: errors.length === 0, errors, warnings })}\n`;
 }
 
+async function validateInput(input: Input, run: Omit<Run, 'onBytes'>, note: () => string): Promise<void> {
+  const progress = startProgress(input.name, input.size);
+  let bytes = 0;
+  const onBytes = (count: number): void => {
+    bytes += count;
+    progress.update(bytes, note());
+  };
+  try {
+    await (input.form === 'lines' ? validateLines : validateDocument)(input, { ...run, onBytes });
+  } finally {
+    progress.stop();
+  }
+}
+
 async function validateFiles(paths: readonly string[], { policy, format }: ValidateOptions): Promise<void> {
-  const { maxObjectLength, maxContentLength } = loadConfig();
+  const { maxObjectLength, maxContentLength: maxLineLength } = loadConfig();
   // Loaded here, so that other commands do not wait for the schemas.
   const check = await import('../stix/check-object.ts');
   let objects = 0;
   let invalid = 0;
   for (const path of (await Promise.all(paths.map(listInputs))).flat()) {
-    const input = await openInput(path);
-    const progress = startProgress(input.name, input.size);
-    let bytes = 0;
-    const say: Say = (index, judged) => {
-      if (index >= 0) objects += 1;
-      if (judged.errors.length > 0) invalid += 1;
-      process.stdout.write(format === 'json' ? formatJson(index, judged) : formatText(input.name, index, judged));
-    };
-    const onBytes = (count: number): void => {
-      bytes += count;
-      progress.update(bytes, `${objects} objects`);
-    };
-    const run = { check, policy, maxObjectLength, maxLineLength: maxContentLength, say, onBytes };
     try {
-      await (input.form === 'lines' ? validateLines(input, run) : validateDocument(input, run));
+      const input = await openInput(path);
+      const say: Say = (index, judged) => {
+        if (index >= 0) objects += 1;
+        if (judged.errors.length > 0) invalid += 1;
+        process.stdout.write(format === 'json' ? formatJson(index, judged) : formatText(input.name, index, judged));
+      };
+      const run = { check, policy, maxObjectLength, maxLineLength, say };
+      await validateInput(input, run, () => formatCount(objects, 'object'));
     } catch (error) {
-      if (!(error instanceof Error) || !('syscall' in error)) throw error;
-      throw new OperatorError(`cannot read ${path}: ${reasonOf(error)}`);
-    } finally {
-      progress.stop();
+      throw cannot('read', path, error);
     }
   }
   if (format === 'text') process.stdout.write(`${objects} objects checked, ${invalid} invalid\n`);

@@ -1,10 +1,9 @@
 /** The body of a request, decoded, chunk by chunk: never more of it than allowed, and never slower. */
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { PassThrough } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
-import { TaxiiError } from '../errors.ts';
+import { codeOf, TaxiiError } from '../errors.ts';
 import type { Pace } from './limits.ts';
 import { createPatience } from './patience.ts';
 import type { Upload } from './uploads.ts';
@@ -22,8 +21,9 @@ function tooLarge(limit: number): TaxiiError {
   return new TaxiiError('content-too-large', description);
 }
 
-function findDecoder(encoding: string): NodeJS.ReadWriteStream {
-  if (encoding === '' || encoding === 'identity') return new PassThrough();
+/** What unpacks a body; undefined when it comes as it is. */
+function findDecoder(encoding: string): NodeJS.ReadWriteStream | undefined {
+  if (encoding === '' || encoding === 'identity') return undefined;
   if (encoding === 'gzip' || encoding === 'x-gzip') return createGunzip();
   throw new TaxiiError(
     'unsupported-media-type',
@@ -67,10 +67,6 @@ async function* limited(
   }
 }
 
-function isZlibFault(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && 'code' in error && String(error.code).startsWith('Z_');
-}
-
 async function* decoded(bytes: AsyncIterable<Buffer>, decoder: NodeJS.ReadWriteStream): AsyncGenerator<Uint8Array> {
   const decoding = pipeline(bytes, decoder);
   // Its failure also ends the loop below, which reports it.
@@ -79,7 +75,7 @@ async function* decoded(bytes: AsyncIterable<Buffer>, decoder: NodeJS.ReadWriteS
     for await (const chunk of decoder) yield chunk as Buffer;
     await decoding;
   } catch (error) {
-    if (!isZlibFault(error)) throw error;
+    if (codeOf(error)?.startsWith('Z_') !== true) throw error;
     throw new TaxiiError('malformed-request', `The body is not gzip, as Content-Encoding says: ${String(error)}.`);
   }
 }
@@ -98,9 +94,9 @@ export function readBody(
   const decoder = findDecoder(encoding);
   const declared = Number(request.headers['content-length'] ?? '0');
   // Of a packed body the length says nothing about what comes out.
-  if (declared > limits.maxLength && decoder instanceof PassThrough) throw tooLarge(limits.maxLength);
+  if (declared > limits.maxLength && decoder === undefined) throw tooLarge(limits.maxLength);
   // RFC 9110 §10.1.1: the client waits for this word before it sends a body that might be refused.
   if (request.headers.expect?.toLowerCase() === '100-continue') response.writeContinue();
   const bytes = bytesOf(request, limits.pace);
-  return limited(decoder instanceof PassThrough ? bytes : decoded(bytes, decoder), limits, upload);
+  return limited(decoder === undefined ? bytes : decoded(bytes, decoder), limits, upload);
 }

@@ -96,8 +96,9 @@ function findPublicRoots(roots: readonly ApiRoot[], baseUrl: string): PublicRoot
     }));
 }
 
-function urlOf(root: PublicRoot, { id, alias }: CollectionResource): string {
-  return `${root.url}collections/${alias ?? id}/`;
+// By its id: the reference client refuses a collection whose URL does not have it.
+function urlOf(root: PublicRoot, { id }: CollectionResource): string {
+  return `${root.url}collections/${id}/`;
 }
 
 function renderRoot(root: PublicRoot, texts: LandingTexts): string {

@@ -3,6 +3,7 @@
 import type { RequestHandler } from 'express';
 import type { AccessedRequest, AccessLog } from '../hub/access-log.ts';
 import type { Log } from '../log.ts';
+import { microsNow } from '../stix/timestamp.ts';
 import type { TaxiiResponse } from './send.ts';
 
 function bytesOf(response: TaxiiResponse): number {
@@ -34,7 +35,7 @@ const maxText = 300;
 export function logRequests(log: Log, accessLog: Pick<AccessLog, 'record'>): RequestHandler {
   return (request, response: TaxiiResponse, next) => {
     const start = performance.now();
-    const at = Date.now() * 1_000;
+    const at = microsNow();
     // Without the query, which a client might put a secret into.
     const path = request.path;
     // Now: a request whose connection was lost has no address any more.

@@ -28,8 +28,8 @@ export interface AccessLogOptions {
 }
 
 /** For how long entries are kept, and how many at most. About 250 bytes each in the store. */
-export const keptMicros = 30 * 86_400_000_000;
-export const keptEntries = 1_000_000;
+const keptMicros = 30 * 86_400_000_000;
+const keptEntries = 1_000_000;
 
 // Together a commit of a few milliseconds.
 const batchLength = 500;

@@ -5,9 +5,10 @@
 
 import { contentDigest } from './canonical.ts';
 import type { Issue } from './issue.ts';
+import { isObject, listOf } from './json-value.ts';
 import { strictestTlp, type TlpLevel } from './markings.ts';
 import { maxDepth, readObject } from './object-text.ts';
-import { findObjectType, hasExtensionOf, isObject, listOf, type StixObject, schemaNameOf } from './object-types.ts';
+import { findObjectType, hasExtensionOf, type StixObject, schemaNameOf } from './object-types.ts';
 import { pointerTo, quoted, shortened } from './pointer.ts';
 import type { Policy, Report } from './rule.ts';
 import { rulesFor } from './rules.ts';

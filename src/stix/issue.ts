@@ -7,3 +7,17 @@ export interface Issue {
   /** One sentence: what is wrong and what would be right. */
   readonly message: string;
 }
+
+/** `code at /path: message`, on one line. */
+export function formatIssue({ code, path, message }: Issue): string {
+  return `${code}${path === '' ? '' : ` at ${path}`}: ${message}`;
+}
+
+/** About an object that is longer than is taken. */
+export function tooLongIssue(maxObjectLength: number): Issue {
+  return {
+    code: 'object-too-long',
+    path: '',
+    message: `The object is longer than ${maxObjectLength} bytes; split it.`,
+  };
+}

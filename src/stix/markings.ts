@@ -1,5 +1,7 @@
 /** Traffic Light Protocol levels, as markings of TLP 1 (STIX 2.1 §7.2.1.4) and TLP 2.0 (its community extension). */
 
+import { isObject, listOf } from './json-value.ts';
+
 export const tlpLevels = ['clear', 'green', 'amber', 'amber+strict', 'red'] as const;
 export type TlpLevel = (typeof tlpLevels)[number];
 
@@ -44,19 +46,14 @@ export function isStricter(a: TlpLevel, b: TlpLevel): boolean {
   return tlpLevels.indexOf(a) > tlpLevels.indexOf(b);
 }
 
-function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
-}
-
 /** The strictest TLP level among the object and granular markings of an object; null when it has none. */
 export function strictestTlp(value: unknown): TlpLevel | null {
-  if (typeof value !== 'object' || value === null) return null;
-  const object = value as Record<string, unknown>;
-  const granular = listOf(object.granular_markings).map((marking) =>
-    typeof marking === 'object' && marking !== null ? (marking as Record<string, unknown>).marking_ref : undefined,
+  if (!isObject(value)) return null;
+  const granular = listOf(value.granular_markings).map((marking) =>
+    isObject(marking) ? marking.marking_ref : undefined,
   );
   let strictest: TlpLevel | null = null;
-  for (const ref of [...listOf(object.object_marking_refs), ...granular]) {
+  for (const ref of [...listOf(value.object_marking_refs), ...granular]) {
     // UUIDs are equal in either case (RFC 4122 §3).
     const level = typeof ref === 'string' ? levelById.get(ref.toLowerCase()) : undefined;
     if (level !== undefined && (strictest === null || isStricter(level, strictest))) strictest = level;

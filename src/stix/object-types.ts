@@ -1,19 +1,12 @@
 /** What the standard says of each object type, from the schemas. */
 
+import { isObject } from './json-value.ts';
 import { type ObjectType, types } from './validators.generated.js';
 
 const byName = new Map(types.filter(({ kind }) => kind !== 'custom').map((type) => [type.type, type]));
 const properties = new Map(types.map(({ type, properties: names }) => [type, new Set(names)]));
 
 export type StixObject = Readonly<Record<string, unknown>>;
-
-export function isObject(value: unknown): value is StixObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-export function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
-}
 
 export function findObjectType(type: string): ObjectType | undefined {
   return byName.get(type);

@@ -1,6 +1,7 @@
 /** Rules about the parts of any object: values that are nowhere legal, identifiers, references to each other. */
 
-import { findObjectType, isObject, listOf, type StixObject } from './object-types.ts';
+import { isObject, listOf } from './json-value.ts';
+import { findObjectType, type StixObject } from './object-types.ts';
 import { quoted } from './pointer.ts';
 import type { Report, Rule } from './rule.ts';
 

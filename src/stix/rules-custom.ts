@@ -1,7 +1,8 @@
 /** Custom content (STIX 2.1 §11): legal under policy `spec`, with a warning; refused under `strict`. */
 
+import { isObject } from './json-value.ts';
 import { tlp2Extension } from './markings.ts';
-import { customPropertiesOf, findObjectType, hasExtensionOf, isObject, type StixObject } from './object-types.ts';
+import { customPropertiesOf, findObjectType, hasExtensionOf, type StixObject } from './object-types.ts';
 import { quoted, shortened } from './pointer.ts';
 import type { Report, Rule } from './rule.ts';
 

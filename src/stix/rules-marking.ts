@@ -1,7 +1,8 @@
 /** Rules about data markings (STIX 2.1 §7.2). */
 
+import { isObject, listOf } from './json-value.ts';
 import { type TlpMarking, tlp1Markings, tlp2Extension, tlp2Markings } from './markings.ts';
-import { isObject, listOf, type StixObject } from './object-types.ts';
+import type { StixObject } from './object-types.ts';
 import { quoted } from './pointer.ts';
 import type { Report, Rule } from './rule.ts';
 

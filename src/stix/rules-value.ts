@@ -2,7 +2,8 @@
 
 import { isIPv4, isIPv6 } from 'node:net';
 import { isCharset } from './charsets.ts';
-import { isObject, listOf, type StixObject } from './object-types.ts';
+import { isObject, listOf } from './json-value.ts';
+import type { StixObject } from './object-types.ts';
 import { quoted } from './pointer.ts';
 import type { Report, Rule } from './rule.ts';
 
@@ -15,6 +16,16 @@ function isAddress(value: string, isIp: (text: string) => boolean, bits: number)
   const [address = '', prefix, ...rest] = value.split('/', 3);
   if (rest.length > 0 || (prefix !== undefined && !isPrefixLength(prefix, bits))) return false;
   return isIp(address) && !address.includes('%');
+}
+
+/** An IPv4 address or CIDR block (STIX 2.1 §6.8). */
+export function isIpv4(value: string): boolean {
+  return isAddress(value, isIPv4, 32);
+}
+
+/** An IPv6 address or CIDR block (STIX 2.1 §6.9). */
+export function isIpv6(value: string): boolean {
+  return isAddress(value, isIPv6, 128);
 }
 
 // RFC 1034 §3.1: at most 63 octets a label, 255 a name; real names also have underscores and, as U-labels, any letter.
@@ -105,8 +116,8 @@ export const valueRules: readonly Rule[] = [
     isEmailAddress,
     'an e-mail address alone, such as "jane@example.com"',
   ),
-  valueRule('STIX-6.8-ipv4-address', 'ipv4-addr', (v) => isAddress(v, isIPv4, 32), 'an IPv4 address or CIDR block'),
-  valueRule('STIX-6.9-ipv6-address', 'ipv6-addr', (v) => isAddress(v, isIPv6, 128), 'an IPv6 address or CIDR block'),
+  valueRule('STIX-6.8-ipv4-address', 'ipv4-addr', isIpv4, 'an IPv4 address or CIDR block'),
+  valueRule('STIX-6.9-ipv6-address', 'ipv6-addr', isIpv6, 'an IPv6 address or CIDR block'),
   valueRule(
     'STIX-6.10-mac-address',
     'mac-addr',

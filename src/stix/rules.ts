@@ -7,10 +7,18 @@ import type { Policy, Rule } from './rule.ts';
 import { contentRules } from './rules-content.ts';
 import { customRules } from './rules-custom.ts';
 import { markingRules } from './rules-marking.ts';
+import { patternRules } from './rules-pattern.ts';
 import { timeRules } from './rules-time.ts';
 import { valueRules } from './rules-value.ts';
 
-export const rules: readonly Rule[] = [...contentRules, ...timeRules, ...valueRules, ...markingRules, ...customRules];
+export const rules: readonly Rule[] = [
+  ...contentRules,
+  ...timeRules,
+  ...valueRules,
+  ...patternRules,
+  ...markingRules,
+  ...customRules,
+];
 
 function select(policy: Policy, type: string | undefined): readonly Rule[] {
   return rules.filter(

@@ -45,11 +45,6 @@ export function findVersionKey(timestamp: string): string | undefined {
   return end === 0 ? seconds : `${seconds}.${fraction.slice(0, end)}`;
 }
 
-/** Whether the text is a STIX 2.1 timestamp that names a real date. */
-export function isTimestamp(text: string): boolean {
-  return findVersionKey(text) !== undefined;
-}
-
 /**
  * The instant that an RFC 3339 time with zero to nine fraction digits and any offset names, rounded down to
  * microseconds; undefined when it is none. Rounding down keeps "strictly later than" exact, since date_added is whole.
@@ -74,6 +69,11 @@ export function findMicros(time: string): Micros | undefined {
   date.setUTCFullYear(year, month - 1, day);
   const seconds = date.getTime() / 1000 + hour * 3600 + minute * 60 + second - offset;
   return seconds * 1_000_000 + Number(fraction.padEnd(6, '0').slice(0, 6));
+}
+
+/** The time by the system's clock. */
+export function microsNow(): Micros {
+  return Date.now() * 1000;
 }
 
 /** A TAXII timestamp (TAXII 2.1 §2): UTC with exactly six fraction digits. */

@@ -4,9 +4,9 @@
  */
 
 import { createHash } from 'node:crypto';
-import { isNativeError } from 'node:util/types';
 import { createGunzip } from 'node:zlib';
-import { OperatorError } from '../errors.ts';
+import { codeOf, OperatorError } from '../errors.ts';
+import { isObject } from '../stix/json-value.ts';
 import type { SnapshotPart } from './store.ts';
 
 /** A file that belongs to the store and is not in it: it declares an API root. */
@@ -62,13 +62,8 @@ const shapes: Readonly<Record<BackupPart['part'], Readonly<Record<string, FieldT
 
 function isA(type: FieldType, value: unknown): boolean {
   if (type === 'anything') return value !== undefined;
-  if (type === 'texts')
-    return typeof value === 'object' && value !== null && Object.values(value).every((one) => typeof one === 'string');
+  if (type === 'texts') return isObject(value) && Object.values(value).every((one) => typeof one === 'string');
   return type.split(' or ').includes(value === null ? 'null' : typeof value);
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null;
 }
 
 function isPart(value: unknown): value is BackupPart {
@@ -189,11 +184,9 @@ function checkEnd(end: unknown, sha256: string, tally: ReturnType<typeof createT
 }
 
 function describeUnpacking(error: unknown): unknown {
-  const code = isNativeError(error) && 'code' in error ? error.code : undefined;
+  const code = codeOf(error);
   if (code === 'Z_BUF_ERROR') return new OperatorError('it is damaged: it ends too early');
-  return typeof code === 'string' && code.startsWith('Z_')
-    ? new OperatorError('it is damaged, or not a backup')
-    : error;
+  return code?.startsWith('Z_') === true ? new OperatorError('it is damaged, or not a backup') : error;
 }
 
 async function* unpack(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {

@@ -79,6 +79,8 @@ export interface PageInfo {
   readonly more: boolean;
 }
 
+export const emptyPage: PageInfo = { count: 0, first: undefined, last: undefined, more: false };
+
 export interface ObjectPage extends PageInfo {
   /** The texts, joined by commas, UTF-8. */
   readonly texts: Buffer;

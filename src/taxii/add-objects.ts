@@ -2,6 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { TaxiiError } from '../errors.ts';
+import { formatIssue } from '../stix/issue.ts';
 import { formatMicros } from '../stix/timestamp.ts';
 import type { Store } from '../store/store.ts';
 import { type Caller, isAdmin } from './access.ts';
@@ -23,7 +24,7 @@ const maxListedSuccesses = 5000;
 // §4.3: a status is kept for 24 hours at least.
 const statusLifetime = 48 * 3600 * 1_000_000;
 /** Objects of one body; each costs memory for its verdict. */
-export const maxObjectsOfBody = 200_000;
+const maxObjectsOfBody = 200_000;
 /** Characters of a status in which failures are explained in full; after them each names only its first fault. */
 const maxExplained = 16 * 1024 * 1024;
 /** Bodies of more objects are processed one at a time, so that their verdicts don't add up. */
@@ -46,7 +47,7 @@ function requireEnvelope({ scan }: Received): void {
 function messageOf({ outcome, errors }: Verdict): string | undefined {
   if (outcome === 'added') return undefined;
   if (outcome === 'duplicate') return 'Already stored with the same content; the first copy stays.';
-  return errors.map(({ code, path, message }) => `${code}${path === '' ? '' : ` at ${path}`}: ${message}`).join(' | ');
+  return errors.map(formatIssue).join(' | ');
 }
 
 /** What is wrong with an object whose neighbours filled the status. */

@@ -2,7 +2,7 @@
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { listMistakes, OperatorError } from '../errors.ts';
+import { listMistakes, messageOf, OperatorError } from '../errors.ts';
 import { createLocator } from '../stix/locate.ts';
 import type { TlpLevel } from '../stix/markings.ts';
 import { readObject } from '../stix/object-text.ts';
@@ -56,10 +56,6 @@ interface DeclaredApiRoot {
 // An API root with thousands of collections has a megabyte or two.
 const maxFileLength = 16 * 1024 ** 2;
 
-function describeError(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
 /** Unlike JSON.parse alone, says where the text is wrong, and does not let the last of equal members win. */
 function parseJson(bytes: Buffer, report: Report): unknown {
   const scanner = createScanner({ maxObjectLength: maxFileLength, onObject: () => {} });
@@ -82,7 +78,7 @@ function readApiRoot(folder: string, file: string, mistakes: string[]): Declared
     const apiRoot = value === undefined ? undefined : parseApiRoot(value, report);
     return apiRoot === undefined ? undefined : { file, apiRoot, value, report };
   } catch (error) {
-    mistakes.push(`${file}: ${describeError(error)}`);
+    mistakes.push(`${file}: ${messageOf(error)}`);
     return undefined;
   }
 }
@@ -93,7 +89,7 @@ function listFiles(folder: string, mistakes: string[]): string[] {
     if (files.length === 0) mistakes.push(`${folder} has no *.json file: each declares an API root`);
     return files.sort();
   } catch (error) {
-    mistakes.push(`HUIJU_COLLECTIONS: ${describeError(error)}`);
+    mistakes.push(`HUIJU_COLLECTIONS: ${messageOf(error)}`);
     return [];
   }
 }

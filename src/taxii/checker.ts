@@ -1,8 +1,8 @@
 /** Objects are checked in threads of their own, so that a large body does not hold up other requests. */
 
-import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { CheckedObject } from '../stix/check-object.ts';
+import { threadUrl } from '../thread-url.ts';
 import type { Slice } from './receive.ts';
 
 export interface CheckJob {
@@ -27,9 +27,6 @@ interface Waiting {
   reject(error: Error): void;
 }
 
-// The thread's file has the ending of this one: `.ts` in a checkout, `.js` in the product.
-const threadUrl = new URL(`./check-worker${extname(import.meta.url)}`, import.meta.url);
-
 /** Starts so many threads. A thread that dies fails its job alone and is replaced. */
 export function startChecker(threads: number): Checker {
   const queue: Waiting[] = [];
@@ -50,7 +47,7 @@ export function startChecker(threads: number): Checker {
   }
 
   function startWorker(): Worker {
-    const worker = new Worker(threadUrl);
+    const worker = new Worker(threadUrl('./check-worker', import.meta.url));
     let fault: Error | undefined;
     worker.on('message', (reply: CheckReply) => settle(worker, reply));
     worker.on('error', (error) => {

@@ -2,7 +2,14 @@
 
 import { TaxiiError } from '../errors.ts';
 import { formatMicros } from '../stix/timestamp.ts';
-import type { ObjectPage, PageInfo, RecordBounds, RecordPage, Store } from '../store/store.ts';
+import {
+  emptyPage,
+  type ObjectPage,
+  type PageInfo,
+  type RecordBounds,
+  type RecordPage,
+  type Store,
+} from '../store/store.ts';
 import { everyVersion, type PageLimits, type PageRequest, planPage } from './page.ts';
 import type { Filters } from './query.ts';
 import type { ManifestResource, VersionsResource } from './resources.ts';
@@ -27,8 +34,6 @@ export interface PageOf<Body> {
   readonly dateAddedFirst?: string;
   readonly dateAddedLast?: string;
 }
-
-const nothing: PageInfo = { count: 0, first: undefined, last: undefined, more: false };
 
 function pageOf<Body>(body: Body, { count, first, last }: PageInfo): PageOf<Body> {
   if (first === undefined || last === undefined) return { body, count };
@@ -55,7 +60,7 @@ function boundsOf({ signal }: Reading, { limit }: PageRequest): RecordBounds {
 async function findEnvelope(reading: Reading, source: Source, request: PageRequest): Promise<PageOf<Buffer>> {
   const page =
     request.query === undefined
-      ? { ...nothing, texts: Buffer.alloc(0) }
+      ? { ...emptyPage, texts: Buffer.alloc(0) }
       : await reading.store.findObjects(source.collection, request.query, {
           ...boundsOf(reading, request),
           maxBytes: reading.limits.bytes,
@@ -64,7 +69,7 @@ async function findEnvelope(reading: Reading, source: Source, request: PageReque
 }
 
 async function findRecords(reading: Reading, collection: string, request: PageRequest): Promise<RecordPage> {
-  if (request.query === undefined) return { ...nothing, records: [] };
+  if (request.query === undefined) return { ...emptyPage, records: [] };
   return reading.store.findRecords(collection, request.query, boundsOf(reading, request));
 }
 

@@ -2,6 +2,7 @@
 
 import { isName, isRole, nameRule, roleRule } from '../hub/names.ts';
 import { suggest } from '../nearest.ts';
+import { isObject } from '../stix/json-value.ts';
 import { tlpLevels } from '../stix/markings.ts';
 import type { ApiRoot, Collection } from './api-roots.ts';
 
@@ -90,10 +91,6 @@ const parseReader: Parse<string> = (value, report) => {
 
 const parseWriter: Parse<string> = (value, report) =>
   value === 'public' ? report('must not be "public": publishing needs a login') : parseReader(value, report);
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
 
 /** Reads members of an object, and reports those whose keys are not known. Undefined when it is no object. */
 function openObject(value: unknown, report: Report, known: readonly string[]) {

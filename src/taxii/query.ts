@@ -71,7 +71,7 @@ function parseSpecVersions(value: string): string[] {
 }
 
 /** Reads the value of `match[version]`. */
-export function parseVersions(value: string): VersionSelector {
+function parseVersions(value: string): VersionSelector {
   const items = value.split(',');
   const exact: string[] = [];
   for (const item of items) {

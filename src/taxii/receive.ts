@@ -6,7 +6,7 @@
 import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { TaxiiError } from '../errors.ts';
+import { codeOf, TaxiiError } from '../errors.ts';
 import { createScanner, ScanError, type ScannedObject, type ScanResult } from '../stix/scan.ts';
 
 /** Some objects of a body, in their order. */
@@ -158,7 +158,7 @@ export async function* streamSlices(
 }
 
 function toTaxiiError(error: unknown): unknown {
-  if (error instanceof Error && 'code' in error && error.code === 'ENOSPC') return noRoom();
+  if (codeOf(error) === 'ENOSPC') return noRoom();
   if (!(error instanceof ScanError)) return error;
   return new TaxiiError(error.kind === 'syntax' ? 'malformed-json' : 'invalid-envelope', `The body: ${error.message}.`);
 }

@@ -4,7 +4,7 @@
  */
 
 import type { CheckedObject } from '../stix/check-object.ts';
-import type { Issue } from '../stix/issue.ts';
+import { type Issue, tooLongIssue } from '../stix/issue.ts';
 import { isStricter } from '../stix/markings.ts';
 import { formatMicros } from '../stix/timestamp.ts';
 import type { AddOutcome, Micros, NewVersion, Store } from '../store/store.ts';
@@ -57,9 +57,7 @@ function tooLongObject(head: string, maxObjectLength: number): CheckedObject {
     digest: null,
     tlp: null,
     warnings: [],
-    errors: [
-      { code: 'object-too-long', path: '', message: `The object is longer than ${maxObjectLength} bytes; split it.` },
-    ],
+    errors: [tooLongIssue(maxObjectLength)],
   };
 }
 

@@ -120,6 +120,23 @@ describe('huiju import', () => {
     expect(await exportTexts('vulnerabilities')).toEqual([...before, good]);
   });
 
+  test.each([
+    ['is cut off', (whole: Buffer) => whole.subarray(0, -6), 'the gzip data ends too early'],
+    [
+      'has something behind its end',
+      (whole: Buffer) => Buffer.concat([whole, Buffer.from('text')]),
+      'something follows',
+    ],
+    ['is damaged', (whole: Buffer) => Buffer.from(whole).fill(0, whole.length - 8), 'it is broken gzip'],
+  ])('names a file once whose gzip %s, and stores nothing of it', async (_what, spoil, reason) => {
+    const before = await exportTexts('reports');
+    const file = write('spoilt.json.gz', spoil(gzipSync(bundleOf(identities(2)))));
+    const { code, stderr } = await huiju(['import', file, '--collection', 'reports']);
+    const told = stderr.split('\n').filter((line) => line.includes(reason));
+    expect([code, told]).toEqual([1, [expect.stringMatching(/^huiju: [^:]*spoilt\.json\.gz: (?!.*spoilt)/)]]);
+    expect(await exportTexts('reports')).toEqual(before);
+  });
+
   test('reports a broken line of NDJSON by its number and takes the others', async () => {
     const [a = '', b = ''] = identities(2);
     const report = pathOf('lines-report.ndjson');

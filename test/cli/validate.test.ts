@@ -121,6 +121,11 @@ describe('huiju validate', () => {
     expect([code, lines.map(({ index, valid }) => [index, valid])]).toEqual([1, [[-1, false]]]);
   });
 
+  test('what is wrong with a bundle itself is one verdict', async () => {
+    const { lines } = await verdicts(write('both.json', '{"type":"bundle","id":"bundle--x","objects":[]}'));
+    expect(lines.map(({ index, type, errors }) => [index, type, errors.length])).toEqual([[-1, 'bundle', 2]]);
+  });
+
   test('a bundle without the member objects is valid, since the standard allows it', async () => {
     expect(await verdicts(write('bare.json', JSON.stringify(bundle)))).toEqual({ code: 0, lines: [] });
   });

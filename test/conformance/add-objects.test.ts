@@ -3,16 +3,9 @@ import { deflateSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { openConnection, rawRequest } from '../support/raw-http.ts';
 import { newAddress, newMarking, oneOfEachType } from '../support/stix-objects.ts';
-import {
-  type Answer,
-  type Ask,
-  basic,
-  newIdentity,
-  startTaxiiServer,
-  type TestServer,
-  taxii,
-} from '../support/taxii-server.ts';
-import { at, expectError, idsOf, type Manifest, type Status, statusOf, uuid4, type Versions } from './answers.ts';
+import { basic, newIdentity, startTaxiiServer, type TestServer, taxii } from '../support/taxii-server.ts';
+import { at, expectError, idsOf, statusOf, uuid4, type Versions } from './answers.ts';
+import { createPublisher, path, small, smallLimit } from './publisher.ts';
 
 let server: TestServer;
 beforeAll(async () => {
@@ -20,23 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-const path = `${at.rw}/objects/`;
-const small = '/small/collections/small/objects/';
-/** max_content_length of the root `small`. */
-const smallLimit = 4096;
-
-function post(body: string | Buffer | object, options: Ask = {}, to: string = path): Promise<Answer> {
-  return server.get(to, { ...options, body });
-}
-
-async function publish(objects: readonly unknown[]): Promise<Status> {
-  return statusOf(await server.publish(objects));
-}
-
-async function recordsOf(id: string): Promise<NonNullable<Manifest['objects']>> {
-  const answer = await server.get(`${at.rw}/manifest/?match[id]=${id}&match[version]=all`);
-  return answer.json<Manifest>().objects ?? [];
-}
+const { post, publish, recordsOf } = createPublisher(() => server);
 
 const gzipped = { headers: { 'Content-Encoding': 'gzip' } };
 

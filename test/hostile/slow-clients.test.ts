@@ -200,8 +200,8 @@ describe('a client that does not read', () => {
 });
 
 test('who waits for an answer for long is not ended, who does nothing between two requests is', async () => {
-  const pace = { grace: 10, bytesPerSecond: 1 };
-  const server = await startTaxiiServer({}, undefined, { pace, keepAliveTimeout: 10, headersTimeout: 30_000 });
+  const pace = { grace: 60, bytesPerSecond: 1 };
+  const server = await startTaxiiServer({}, undefined, { pace, keepAliveTimeout: 300, headersTimeout: 30_000 });
   // Passwords are checked two at a time, so that these wait for several times the grace.
   const waiting = ['member', 'other', 'reader', 'curator', 'feeder', 'boss'].map((user) => {
     const connection = open(server);

@@ -83,7 +83,7 @@ describe('the landing page', () => {
 
   test('names the public API roots and collections with their URLs, and nothing else', async () => {
     const { text } = await page();
-    expect(text).toContain(`${server.url}/main/collections/open/`);
+    expect(text).toContain(`${server.url}/main/collections/${ids.open}/`);
     expect(text).toContain(`${server.url}/taxii2/`);
     expect(text).toContain('ops@example.com');
     for (const hidden of ['Nobody hears', 'Nor of this', 'inner', 'shut', ids.hidden, ids.rw]) {

@@ -11,7 +11,6 @@ const anonymous = { kind: 'anonymous' };
 const refusal = {
   code: 'login-required',
   status: 401,
-  headers: { 'WWW-Authenticate': ['Basic realm="huiju", charset="UTF-8"', 'Bearer realm="huiju"'] },
 };
 let clock = Date.now();
 

@@ -1,18 +1,17 @@
 /** Connections to the store's file, and how writers of several processes take turns on it. */
 
-import { isNativeError } from 'node:util/types';
 import Database from 'better-sqlite3';
-import { OperatorError } from '../../errors.ts';
+import { codeOf, OperatorError } from '../../errors.ts';
 
 /** How long a writer waits for its turn before it gives up. */
-export const busyLimitMs = 30_000;
+const busyLimitMs = 30_000;
 
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
 
 /** The result code of an SQLite error, `SQLITE_BUSY` for example; undefined for every other error. */
 export function sqliteCode(error: unknown): string | undefined {
-  const code = isNativeError(error) && 'code' in error ? error.code : undefined;
-  return typeof code === 'string' && code.startsWith('SQLITE_') ? code : undefined;
+  const code = codeOf(error);
+  return code?.startsWith('SQLITE_') === true ? code : undefined;
 }
 
 function isBusy(error: unknown): boolean {

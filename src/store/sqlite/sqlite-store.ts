@@ -2,19 +2,19 @@
 
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { isNativeError } from 'node:util/types';
 import type Database from 'better-sqlite3';
-import { OperatorError, TaxiiError } from '../../errors.ts';
-import type {
-  Change,
-  CollectionState,
-  Micros,
-  ObjectQuery,
-  PageBounds,
-  RecordBounds,
-  RecordPage,
-  Store,
-  VersionRecord,
+import { messageOf, OperatorError, TaxiiError } from '../../errors.ts';
+import {
+  type Change,
+  type CollectionState,
+  emptyPage,
+  type Micros,
+  type ObjectQuery,
+  type PageBounds,
+  type RecordBounds,
+  type RecordPage,
+  type Store,
+  type VersionRecord,
 } from '../store.ts';
 import { createAccessReader } from './access.ts';
 import { makeDurable, openFile, openForReading } from './connection.ts';
@@ -53,8 +53,7 @@ function makeFile(path: string): void {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     closeSync(openSync(path, 'a', 0o600));
   } catch (error) {
-    const reason = isNativeError(error) ? error.message : String(error);
-    throw new OperatorError(`The store ${path} cannot be opened for writing: ${reason}.`);
+    throw new OperatorError(`The store ${path} cannot be opened for writing: ${messageOf(error)}.`);
   }
 }
 
@@ -89,8 +88,6 @@ function createReader(db: Database.Database) {
     if (key !== undefined) keys.set(collection, key);
     return key;
   }
-
-  const emptyPage = { count: 0, first: undefined, last: undefined, more: false } as const;
 
   return {
     async findObjects(collection: string, query: ObjectQuery, bounds: PageBounds) {

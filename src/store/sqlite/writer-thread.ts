@@ -2,6 +2,7 @@
 
 import { parentPort, workerData } from 'node:worker_threads';
 import type Database from 'better-sqlite3';
+import { microsNow } from '../../stix/timestamp.ts';
 import { makeDurable, openFile, retryWhileBusy } from './connection.ts';
 import { createGroupCommit, type Request } from './group-commit.ts';
 import type { ToWriter, WriterData } from './writer.ts';
@@ -27,7 +28,7 @@ function createRivalWatch(db: Database.Database): () => boolean {
 
 function run(port: NonNullable<typeof parentPort>, { path, clockOffset }: WriterData): void {
   const db = makeDurable(openFile(path));
-  const commitGroup = createGroupCommit(db, () => Date.now() * 1_000 + clockOffset);
+  const commitGroup = createGroupCommit(db, () => microsNow() + clockOffset);
   const hasRival = createRivalWatch(db);
   db.pragma('busy_timeout = 0');
   const queue: Request[] = [];

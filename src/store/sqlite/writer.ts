@@ -1,9 +1,8 @@
 /** The main thread's side of the writer thread. */
 
-import { extname } from 'node:path';
-import { isNativeError } from 'node:util/types';
 import { Worker } from 'node:worker_threads';
-import { TaxiiError } from '../../errors.ts';
+import { messageOf, TaxiiError } from '../../errors.ts';
+import { threadUrl } from '../../thread-url.ts';
 import type { Micros } from '../store.ts';
 import type { Command, Failure, Reply, Request, Results } from './group-commit.ts';
 
@@ -30,9 +29,6 @@ interface Waiting {
   reject(error: Error): void;
 }
 
-// The thread's file has the extension of this one: `.ts` in a checkout, `.js` in the built product.
-const threadFile = new URL(`./writer-thread${extname(import.meta.url)}`, import.meta.url);
-
 function toError({ code, message }: Failure): Error {
   return code === undefined ? new Error(message) : new TaxiiError(code, message);
 }
@@ -41,7 +37,7 @@ function toError({ code, message }: Failure): Error {
  * Starts the writer thread. When it crashes, the commands under way are rejected with the reason, and the next one
  * starts it again: a commit is whole or absent, so nothing needs repair.
  */
-export function startWriter(data: WriterData, file: URL = threadFile): Writer {
+export function startWriter(data: WriterData, file: URL = threadUrl('./writer-thread', import.meta.url)): Writer {
   const waiting = new Map<number, Waiting>();
   let tickets = 0;
   let worker: Worker | undefined;
@@ -67,7 +63,7 @@ export function startWriter(data: WriterData, file: URL = threadFile): Writer {
     let reason = 'it exited';
     started.on('message', (replies: readonly Reply[]) => replies.forEach(settle));
     started.on('error', (error) => {
-      reason = isNativeError(error) ? error.message : String(error);
+      reason = messageOf(error);
     });
     ended = new Promise((resolve) => {
       started.once('exit', () => {

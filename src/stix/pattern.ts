@@ -1,0 +1,375 @@
+/**
+ * The language of STIX patterns (STIX 2.1 §9): the text becomes a tree, or a fault with its position. Reading takes
+ * linear time, and nothing in a pattern is ever executed, regular expressions included.
+ *
+ * What is read is the grammar and the form of constants. What only the meaning forbids is in `rules-pattern.ts`, so
+ * that patterns from elsewhere can be read, searched and compared even then.
+ */
+
+import { type ConstantType, PatternError, readToken, type Token } from './pattern-lexer.ts';
+import { quoted } from './pointer.ts';
+
+export interface Constant {
+  readonly type: ConstantType;
+  /** Between apostrophes without its escapes, else as written: numbers keep every digit. */
+  readonly value: string;
+  readonly offset: number;
+}
+
+/** A name (property, key of a dictionary, property of what a reference leads to), or an index of a list. */
+export type Step = { readonly name: string } | { readonly index: number | '*' };
+
+export interface ObjectPath {
+  readonly objectType: string;
+  /** At least one; the first is a name. */
+  readonly steps: readonly Step[];
+  readonly offset: number;
+}
+
+/** `==` and `<>` are read as `=` and `!=`. */
+export type Operator =
+  | '='
+  | '!='
+  | '<'
+  | '<='
+  | '>'
+  | '>='
+  | 'IN'
+  | 'LIKE'
+  | 'MATCHES'
+  | 'ISSUBSET'
+  | 'ISSUPERSET'
+  | 'EXISTS';
+
+export interface Comparison {
+  readonly kind: 'comparison';
+  readonly path: ObjectPath;
+  readonly negated: boolean;
+  readonly operator: Operator;
+  /** None for EXISTS, at least one for IN, one for the others. */
+  readonly values: readonly Constant[];
+}
+
+/** Two or more operands of one operator, from left to right. Operands in parentheses stay operands of their own. */
+export interface Joined<Kind, Operand> {
+  readonly kind: Kind;
+  readonly operands: readonly Operand[];
+}
+
+export type ComparisonExpression = Comparison | Joined<'AND' | 'OR', ComparisonExpression>;
+
+export interface Observation {
+  readonly kind: 'observation';
+  readonly expression: ComparisonExpression;
+}
+
+export type Qualifier =
+  | { readonly kind: 'WITHIN'; readonly seconds: number }
+  | { readonly kind: 'REPEATS'; readonly times: number }
+  | { readonly kind: 'START'; readonly start: Constant; readonly stop: Constant };
+
+export interface Qualified {
+  readonly kind: 'qualified';
+  readonly expression: ObservationExpression;
+  /** At least one, each kind at most once. */
+  readonly qualifiers: readonly Qualifier[];
+}
+
+export type ObservationExpression =
+  | Observation
+  | Qualified
+  | Joined<'AND' | 'OR' | 'FOLLOWEDBY', ObservationExpression>;
+
+export interface Pattern {
+  readonly expression: ObservationExpression;
+  /** What the pattern looks for: every comparison in it, in the order of the text. */
+  readonly comparisons: readonly Comparison[];
+}
+
+export interface PatternFault {
+  /** Index into the text of the pattern, as JavaScript counts. */
+  readonly offset: number;
+  /** One sentence: what was expected and what is there. */
+  readonly message: string;
+}
+
+export const maxPatternLength = 1_048_576;
+/** Of parentheses within each other. */
+export const maxPatternDepth = 100;
+
+const operators = new Map<string, Operator>([
+  ['==', '='],
+  ['<>', '!='],
+  ...(['=', '!=', '<', '<=', '>', '>=', 'IN', 'LIKE', 'MATCHES', 'ISSUBSET', 'ISSUPERSET'] as const).map(
+    (operator) => [operator, operator] as const,
+  ),
+]);
+const onStrings = new Set<Operator>(['LIKE', 'MATCHES', 'ISSUBSET', 'ISSUPERSET']);
+const onOrder = new Set<Operator>(['<', '<=', '>', '>=']);
+const keywords = new Set(
+  `AND OR NOT FOLLOWEDBY IN LIKE MATCHES ISSUBSET ISSUPERSET EXISTS WITHIN SECONDS REPEATS TIMES START STOP`.split(' '),
+);
+
+function describe({ kind, text }: Token): string {
+  if (kind === 'end') return 'the end of the pattern';
+  const upper = text.toUpperCase();
+  if (kind === 'word' && upper !== text && keywords.has(upper)) return `"${text}" (keywords are upper case: ${upper})`;
+  return kind === 'word' || kind === 'symbol' ? quoted(text) : `the ${kind} ${quoted(text)}`;
+}
+
+// §9.6.1: a set is homogeneous. Both kinds of number compare with integers and floats (§9.2).
+function kindInSet({ type }: Constant): string {
+  return type === 'integer' || type === 'float' ? 'number' : type;
+}
+
+/** Recursive descent with one token in hand; its methods are the rules of the grammar, tightest last. */
+class PatternParser {
+  readonly comparisons: Comparison[] = [];
+  private readonly text: string;
+  private token: Token;
+  private depth = 0;
+
+  constructor(text: string) {
+    this.text = text;
+    this.token = readToken(text, 0);
+  }
+
+  pattern(): ObservationExpression {
+    const expression = this.observations();
+    if (this.token.kind !== 'end') throw this.expected('AND, OR, FOLLOWEDBY, a qualifier or the end of the pattern');
+    return expression;
+  }
+
+  // §9.5.3: AND binds tighter than OR, OR tighter than FOLLOWEDBY.
+  private observations(): ObservationExpression {
+    const conjunction = () => this.joined('AND', () => this.qualified());
+    return this.joined('FOLLOWEDBY', () => this.joined('OR', conjunction));
+  }
+
+  private qualified(): ObservationExpression {
+    const expression = this.observation();
+    const qualifiers: Qualifier[] = [];
+    for (;;) {
+      const { offset } = this.token;
+      const qualifier = this.findQualifier();
+      if (qualifier === undefined) break;
+      // §9.5.1: an observation expression has no more than one qualifier of a kind.
+      if (qualifiers.some(({ kind }) => kind === qualifier.kind)) {
+        throw new PatternError(offset, `An expression takes ${qualifier.kind} only once; use parentheses.`);
+      }
+      qualifiers.push(qualifier);
+    }
+    return qualifiers.length === 0 ? expression : { kind: 'qualified', expression, qualifiers };
+  }
+
+  private observation(): ObservationExpression {
+    if (this.isAt('(')) return this.inParentheses(() => this.observations());
+    this.take('[', 'an observation expression in square brackets');
+    const expression = this.comparisonExpression();
+    this.take(']', 'AND, OR or "]"');
+    return { kind: 'observation', expression };
+  }
+
+  private findQualifier(): Qualifier | undefined {
+    if (this.tookWord('WITHIN')) {
+      const seconds = this.positive(['integer', 'float'], 'a positive number of seconds');
+      this.take('SECONDS', 'SECONDS');
+      return { kind: 'WITHIN', seconds };
+    }
+    if (this.tookWord('REPEATS')) {
+      const times = this.positive(['integer'], 'a positive integer');
+      this.take('TIMES', 'TIMES');
+      return { kind: 'REPEATS', times };
+    }
+    if (!this.tookWord('START')) return undefined;
+    const start = this.timestamp();
+    this.take('STOP', 'STOP');
+    return { kind: 'START', start, stop: this.timestamp() };
+  }
+
+  private positive(kinds: readonly Token['kind'][], expected: string): number {
+    const { kind, text } = this.token;
+    // On the text: a very small number is not rounded to zero.
+    if (!kinds.includes(kind) || text.startsWith('-') || !/[1-9]/.test(text)) throw this.expected(expected);
+    this.advance();
+    return Number(text);
+  }
+
+  private timestamp(): Constant {
+    if (this.token.kind !== 'timestamp') throw this.expected("a timestamp such as t'2024-03-01T08:00:00Z'");
+    return this.constant();
+  }
+
+  private comparisonExpression(): ComparisonExpression {
+    return this.joined('OR', () => this.joined('AND', () => this.comparisonOrGroup()));
+  }
+
+  private comparisonOrGroup(): ComparisonExpression {
+    if (this.isAt('(')) return this.inParentheses(() => this.comparisonExpression());
+    const comparison = this.comparison();
+    this.comparisons.push(comparison);
+    return comparison;
+  }
+
+  private comparison(): Comparison {
+    const isNot = this.tookWord('NOT');
+    if (isNot && !this.isAtWord('EXISTS'))
+      throw this.expected('EXISTS (before other operators NOT stands after the path)');
+    if (this.tookWord('EXISTS')) {
+      return { kind: 'comparison', path: this.objectPath(), negated: isNot, operator: 'EXISTS', values: [] };
+    }
+    const path = this.objectPath();
+    const negated = this.tookWord('NOT');
+    const operator = this.operator();
+    return {
+      kind: 'comparison',
+      path,
+      negated,
+      operator,
+      values: operator === 'IN' ? this.set() : [this.value(operator)],
+    };
+  }
+
+  private operator(): Operator {
+    const operator = this.token.kind === 'string' ? undefined : operators.get(this.token.text);
+    if (operator === undefined) throw this.expected('a comparison operator');
+    this.advance();
+    return operator;
+  }
+
+  private value(operator: Operator): Constant {
+    const { kind } = this.token;
+    if (onStrings.has(operator) && kind !== 'string') throw this.expected(`a string in apostrophes after ${operator}`);
+    if (onOrder.has(operator) && kind === 'word') throw this.expected(`a constant that has an order after ${operator}`);
+    return this.constant();
+  }
+
+  private set(): Constant[] {
+    this.take('(', 'the values of the set in parentheses');
+    const values = [this.constant()];
+    const [first] = values as [Constant];
+    while (this.took(',')) {
+      const value = this.constant();
+      if (kindInSet(value) !== kindInSet(first)) {
+        throw new PatternError(
+          value.offset,
+          `The values of a set are of one type; expected ${first.type}, found ${value.type}.`,
+        );
+      }
+      values.push(value);
+    }
+    this.take(')', '"," or ")"');
+    return values;
+  }
+
+  private constant(): Constant {
+    const { kind, text: value, offset } = this.token;
+    const isBoolean = kind === 'word' && (value === 'true' || value === 'false');
+    if (!isBoolean && (kind === 'word' || kind === 'symbol' || kind === 'end')) {
+      throw this.expected('a constant (strings stand in apostrophes)');
+    }
+    this.advance();
+    return { type: isBoolean ? 'boolean' : (kind as ConstantType), value, offset };
+  }
+
+  private objectPath(): ObjectPath {
+    const { kind, text: objectType, offset } = this.token;
+    if (kind !== 'word') throw this.expected('an object path such as file:name');
+    this.advance();
+    this.take(':', '":" after the object type');
+    const steps: Step[] = [{ name: this.name() }];
+    for (;;) {
+      if (this.took('.')) steps.push({ name: this.name() });
+      else if (this.took('[')) steps.push({ index: this.index() });
+      else return { objectType, steps, offset };
+    }
+  }
+
+  // §9.7: a name with a hyphen or a full stop stands in apostrophes.
+  private name(): string {
+    const { kind, text } = this.token;
+    if ((kind !== 'word' && kind !== 'string') || text === '') throw this.expected('the name of a property');
+    if (kind === 'word' && text.includes('-'))
+      throw this.expected(`a name; with a hyphen it stands in apostrophes: '${text}'`);
+    this.advance();
+    return text;
+  }
+
+  private index(): number | '*' {
+    const { kind, text } = this.token;
+    const isIndex = kind === 'integer' && !text.startsWith('-');
+    if (!isIndex && !this.isAt('*')) throw this.expected('the index of a list or "*"');
+    this.advance();
+    this.take(']', '"]" after the index');
+    return isIndex ? Number(text) : '*';
+  }
+
+  private joined<Kind extends string, Operand>(kind: Kind, read: () => Operand): Operand | Joined<Kind, Operand> {
+    const first = read();
+    if (!this.isAtWord(kind)) return first;
+    const operands = [first];
+    while (this.tookWord(kind)) operands.push(read());
+    return { kind, operands };
+  }
+
+  private inParentheses<Expression>(read: () => Expression): Expression {
+    const { offset } = this.token;
+    this.depth += 1;
+    if (this.depth > maxPatternDepth) {
+      throw new PatternError(offset, `Parentheses may be nested ${maxPatternDepth} deep, not deeper.`);
+    }
+    this.advance();
+    const expression = read();
+    this.take(')', `")" for the parenthesis at character ${offset + 1}`);
+    this.depth -= 1;
+    return expression;
+  }
+
+  private isAt(symbol: string): boolean {
+    return this.token.kind === 'symbol' && this.token.text === symbol;
+  }
+
+  private isAtWord(keyword: string): boolean {
+    return this.token.kind === 'word' && this.token.text === keyword;
+  }
+
+  private took(symbol: string): boolean {
+    const isThere = this.isAt(symbol);
+    if (isThere) this.advance();
+    return isThere;
+  }
+
+  private tookWord(keyword: string): boolean {
+    const isThere = this.isAtWord(keyword);
+    if (isThere) this.advance();
+    return isThere;
+  }
+
+  private take(text: string, expected: string): void {
+    if (!this.isAt(text) && !this.isAtWord(text)) throw this.expected(expected);
+    this.advance();
+  }
+
+  private advance(): void {
+    this.token = readToken(this.text, this.token.end);
+  }
+
+  private expected(what: string): PatternError {
+    return new PatternError(this.token.offset, `Expected ${what}, found ${describe(this.token)}.`);
+  }
+}
+
+/** Reads a pattern. Never throws; a pattern longer than `maxPatternLength` is a fault. */
+export function parsePattern(text: string): { readonly pattern: Pattern } | { readonly fault: PatternFault } {
+  if (text.length > maxPatternLength) {
+    const message = `A pattern of more than ${maxPatternLength} characters is not read; divide it.`;
+    return { fault: { offset: maxPatternLength, message } };
+  }
+  try {
+    const parser = new PatternParser(text);
+    return { pattern: { expression: parser.pattern(), comparisons: parser.comparisons } };
+  } catch (error) {
+    if (!(error instanceof PatternError)) throw error;
+    return { fault: { offset: error.offset, message: error.message } };
+  }
+}
