@@ -53,13 +53,28 @@ export const excuseWaiting: RequestHandler = (_request, response, next) => {
   next();
 };
 
+/** Requests that one connection may send ahead of their answers. */
+const maxWaiting = 1000;
+const waitingOn = new WeakMap<Socket, number>();
+
 /**
  * Requests that are sent without waiting for answers are read at once and answered in order: each is looked at only when
  * it is its turn, so that one packet of them can't fill the memory with answers.
  */
-export const awaitTurn: RequestHandler = (_request, response, next) => {
-  if (response.socket === null) response.once('socket', () => next());
-  else next();
+export const awaitTurn: RequestHandler = (request, response, next) => {
+  if (response.socket !== null) {
+    next();
+    return;
+  }
+  const { socket } = request;
+  const waiting = (waitingOn.get(socket) ?? 0) + 1;
+  waitingOn.set(socket, waiting);
+  // Node reads on as long as nothing is answered, so without a bound they would fill the memory themselves.
+  if (waiting > maxWaiting) socket.destroy();
+  response.once('socket', () => {
+    waitingOn.set(socket, (waitingOn.get(socket) ?? 1) - 1);
+    next();
+  });
 };
 
 /** Ends a connection on which a body goes on although its request was answered. */

@@ -199,6 +199,20 @@ describe('a client that does not read', () => {
   });
 });
 
+test('a connection that sends requests without end and reads no answer is ended, the others are served', async () => {
+  const server = await startTaxiiServer();
+  const socket = connect(Number(new URL(server.url).port), '127.0.0.1').on('error', () => undefined);
+  await once(socket, 'connect');
+  const closed = new Promise((resolve) => socket.once('close', resolve));
+  socket.pause();
+  const block = 'GET /taxii2/ HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(1000);
+  for (let sent = 0; sent < 50; sent += 1) socket.write(block);
+  socket.resume();
+  await closed;
+  expect((await server.get('/taxii2/')).status).toBe(200);
+  await server.close();
+});
+
 test('who waits for an answer for long is not ended, who does nothing between two requests is', async () => {
   const pace = { grace: 60, bytesPerSecond: 1 };
   const server = await startTaxiiServer({}, undefined, { pace, keepAliveTimeout: 300, headersTimeout: 30_000 });
