@@ -15,6 +15,7 @@ import type { Store } from '../store/store.ts';
 import { formatBytes, formatCount } from '../text.ts';
 import { printLine } from './output.ts';
 import { startProgress } from './progress.ts';
+import { realPathOf } from './real-path.ts';
 import { cannot, reasonOf } from './reason.ts';
 
 // STIX shrinks to a fifth already; a higher level takes twice the time and saves little.
@@ -141,8 +142,18 @@ export function describeCounts(counts: PartCounts): string {
   ].join(', ');
 }
 
+/** What the backup is made of must not be replaced by it. */
+async function refuseOwnFiles(config: Config, path: string): Promise<void> {
+  const real = await realPathOf(path);
+  const store = await realPathOf(config.store.path);
+  const collections = await realPathOf(config.collections);
+  const isOwn = [store, `${store}-wal`, `${store}-shm`].includes(real) || dirname(real) === collections;
+  if (isOwn) throw new OperatorError(`${path} is part of what would be backed up: name another file`);
+}
+
 async function backup(path: string, { force }: { force?: true }): Promise<void> {
   const config = loadConfig();
+  await refuseOwnFiles(config, path);
   if (force !== true && existsSync(path)) throw new OperatorError(`${path} exists: name another file, or say --force`);
   const counts = await writeBackup(config, path);
   const { size } = await stat(path);

@@ -3,7 +3,7 @@
 import { stat } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { loadConfig } from '../config.ts';
-import { TaxiiError } from '../errors.ts';
+import { OperatorError, TaxiiError } from '../errors.ts';
 import { findUser, unknownUser } from '../hub/users.ts';
 import { createScanner, ScanError, type ScanResult } from '../stix/scan.ts';
 import { microsNow } from '../stix/timestamp.ts';
@@ -17,6 +17,7 @@ import { type FoundCollection, findCollection } from './find-collection.ts';
 import { openReport, Tally } from './import-report.ts';
 import { findListFault, type Input, kindOf, listInputs, openInput, readLines, scanText } from './input.ts';
 import { type Progress, startProgress } from './progress.ts';
+import { realPathOf } from './real-path.ts';
 import { isFileFault, reasonOf } from './reason.ts';
 import { exitCodeOf, nextSignal } from './signals.ts';
 
@@ -211,10 +212,21 @@ async function totalSize(files: readonly string[]): Promise<number | undefined> 
   return total;
 }
 
+/** The report is written from its beginning on, so it must not be what is to be read. */
+async function refuseInput(report: string, files: readonly string[]): Promise<void> {
+  const real = await realPathOf(report);
+  for (const file of files) {
+    if (file !== '-' && (await realPathOf(file)) === real) {
+      throw new OperatorError(`--report ${report}: this file is among those to import; name another`);
+    }
+  }
+}
+
 async function importFiles(paths: readonly string[], options: ImportOptions): Promise<void> {
   const config = loadConfig();
   const target = findCollection(loadApiRoots(config.collections), options.collection);
   const files = await findFiles(paths);
+  if (options.report !== undefined) await refuseInput(options.report, files);
   const abort = new AbortController();
   const interrupted = nextSignal().then((signal) => {
     abort.abort();

@@ -3,7 +3,7 @@
 import type { Server, ServerOptions } from 'node:http';
 import type { Socket } from 'node:net';
 import type { RequestHandler } from 'express';
-import type { HttpLimits } from './limits.ts';
+import { type HttpLimits, readingTime } from './limits.ts';
 
 /** A page cursor carries its filters, so a request line may be long. */
 const maxHeaderSize = 96 * 1024;
@@ -39,7 +39,7 @@ export function limitConnections(server: Server, { maxConnections, pace }: HttpL
     sinceRoom = 0;
     server.closeIdleConnections();
   });
-  server.timeout = pace.grace * 2;
+  server.timeout = readingTime(pace);
 }
 
 /**

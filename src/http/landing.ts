@@ -8,7 +8,7 @@ import type { Request, RequestHandler } from 'express';
 import { type Caller, canSeeRoot } from '../taxii/access.ts';
 import type { ApiRoot } from '../taxii/api-roots.ts';
 import { type CollectionResource, taxiiMediaType } from '../taxii/resources.ts';
-import { getCollections, getDiscovery } from '../taxii/roots.ts';
+import { getCollections } from '../taxii/roots.ts';
 import { type LandingTexts, type Language, landingTexts, languages } from './landing-texts.ts';
 
 export interface LandingDeps {
@@ -85,15 +85,13 @@ function definition(term: string, text: string): string {
   return `<dt>${escapeHtml(term)}</dt><dd><code>${escapeHtml(text)}</code></dd>`;
 }
 
-function findPublicRoots(roots: readonly ApiRoot[], baseUrl: string): PublicRoot[] {
-  return roots
-    .filter((root) => canSeeRoot(anybody, root))
-    .map((root) => ({
-      title: root.title,
-      ...(root.description !== undefined && { description: root.description }),
-      url: `${baseUrl}/${root.name}/`,
-      collections: getCollections(root, anybody).collections ?? [],
-    }));
+function describeRoot(root: ApiRoot, baseUrl: string): PublicRoot {
+  return {
+    title: root.title,
+    ...(root.description !== undefined && { description: root.description }),
+    url: `${baseUrl}/${root.name}/`,
+    collections: getCollections(root, anybody).collections ?? [],
+  };
 }
 
 // By its id: the reference client refuses a collection whose URL does not have it.
@@ -163,11 +161,13 @@ function renderSwitch(language: Language, texts: LandingTexts): string {
   return `<nav aria-label="${escapeHtml(texts.switchLanguage)}">${links.join(' ')}</nav>`;
 }
 
-/** The page. Where nothing is public, the server's title, description and contact are not either. */
+/** The page. Title, description and contact are those of a public API root; where nothing is public there are none. */
 function renderLanding(roots: readonly ApiRoot[], baseUrl: string, language: Language): string {
   const texts = landingTexts[language];
-  const visible = findPublicRoots(roots, baseUrl);
-  const face = visible.length === 0 ? undefined : getDiscovery(roots, anybody, baseUrl);
+  const publicRoots = roots.filter((root) => canSeeRoot(anybody, root));
+  const visible = publicRoots.map((root) => describeRoot(root, baseUrl));
+  // Discovery shows the default root's face to everybody; a page for strangers shows only what is public.
+  const face = publicRoots.find(({ isDefault }) => isDefault) ?? publicRoots[0];
   const title = face?.title ?? texts.plainTitle;
   const examples = visible.flatMap((root) => root.collections.map((collection) => urlOf(root, collection)));
   const collections = visible.map((root) => renderRoot(root, texts)).join('');

@@ -8,6 +8,15 @@ export interface Pace {
   readonly bytesPerSecond: number;
 }
 
+/** What the kernel takes of an answer before the client does: we hear of a slow reader only once in so many bytes. */
+const kernelBytes = 1024 * 1024;
+const longestTimer = 2 ** 31 - 1;
+
+/** Milliseconds within which a client that reads at the least speed lets us hear of it. */
+export function readingTime({ grace, bytesPerSecond }: Pace): number {
+  return Math.min(grace + (kernelBytes / bytesPerSecond) * 1000, longestTimer);
+}
+
 export interface HttpLimits {
   /** Milliseconds in which the request line and the header fields have to arrive. */
   readonly headersTimeout: number;

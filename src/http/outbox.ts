@@ -3,9 +3,9 @@
 import type { ServerResponse } from 'node:http';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
-import type { HttpLimits } from './limits.ts';
+import { type HttpLimits, readingTime } from './limits.ts';
 import { acceptsGzip } from './negotiation.ts';
-import { createPatience } from './patience.ts';
+import { firstOf } from './patience.ts';
 
 export interface Outbox {
   /** Ends the answer with this body and its length; everything else of its head must be set. Never throws. */
@@ -16,7 +16,7 @@ export interface Outbox {
 const packedFrom = 1024;
 // zlib works in libuv's pool of four threads, which files and passwords need too.
 const maxPacking = 2;
-/** Longer answers are written in steps, each of which the client must have taken in time. */
+/** Longer answers are written in steps, each of which the client must have begun to take in time. */
 const stepLength = 256 * 1024;
 const watchedFrom = 64 * 1024;
 
@@ -45,15 +45,14 @@ export function createOutbox({ pace, unreadBytes }: Pick<HttpLimits, 'pace' | 'u
   }
 
   async function writeInSteps(response: ServerResponse, bytes: Buffer): Promise<void> {
-    const patience = createPatience(pace);
     for (let from = 0; from < bytes.length && !response.destroyed; from += stepLength) {
       const step = bytes.subarray(from, from + stepLength);
       hold(response, bytes.length);
       const isLast = from + stepLength >= bytes.length;
       if (isLast) response.end(step);
       else if (response.write(step)) continue;
-      if (!(await patience.wait(response, [isLast ? 'finish' : 'drain', 'close']))) response.destroy();
-      patience.earn(step.length);
+      const isTaken = await firstOf(response, [isLast ? 'finish' : 'drain', 'close'], readingTime(pace));
+      if (!isTaken) response.destroy();
     }
     forget(response);
   }

@@ -10,7 +10,8 @@ export interface Patience {
   wait(emitter: EventEmitter, events: readonly string[]): Promise<boolean>;
 }
 
-function firstOf(emitter: EventEmitter, events: readonly string[], within: number): Promise<boolean> {
+/** Waits for the first of the events; false when so many milliseconds went by before. */
+export function firstOf(emitter: EventEmitter, events: readonly string[], within: number): Promise<boolean> {
   return new Promise((resolve) => {
     const settle = (inTime: boolean): void => {
       clearTimeout(timer);
@@ -23,7 +24,7 @@ function firstOf(emitter: EventEmitter, events: readonly string[], within: numbe
   });
 }
 
-/** For one body or answer. Only time spent in `wait` counts: how long the server takes is not the client's fault. */
+/** For one body. Only time spent in `wait` counts: how long the server takes is not the client's fault. */
 export function createPatience({ grace, bytesPerSecond }: Pace): Patience {
   let left = grace;
   return {

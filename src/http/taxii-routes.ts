@@ -165,6 +165,8 @@ async function publish(deps: TaxiiDeps, input: CollectionRequest): Promise<void>
   const { pace, uploads } = deps.http;
   const limits = { maxLength: maxContentLengthOf(root, deps.maxContentLength), pace, freeBytes: uploads.freeBytes };
   const upload = deps.uploads.open(submitter);
+  // What has its turn is processed to the end, whether the client stays or not.
+  response.once('close', () => upload.abandon());
   try {
     const body = readBody(request, response, limits, upload);
     const added = addObjects(deps, { apiRoot: root.name, collection, submitter, body }, deps);

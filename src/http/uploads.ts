@@ -9,6 +9,8 @@ export interface Upload {
   enter(): Promise<void>;
   /** Gives the turn back, if there was one. May be called twice. */
   leave(): void;
+  /** Gives up waiting for a turn; `enter` then rejects. Changes nothing for who has one. */
+  abandon(): void;
 }
 
 export interface Uploads {
@@ -18,6 +20,7 @@ export interface Uploads {
 interface Waiting {
   readonly user: string;
   start(): void;
+  abandon(error: Error): void;
 }
 
 export function createUploads({ atOnce, perUser, waitingPerUser }: HttpLimits['uploads']): Uploads {
@@ -34,16 +37,10 @@ export function createUploads({ atOnce, perUser, waitingPerUser }: HttpLimits['u
     else underWay.set(user, left);
   }
 
-  function takeTurn(user: string): Promise<void> {
-    if (isFree(user)) {
-      count(user, 1);
-      return Promise.resolve();
-    }
-    if (queue.filter((waiting) => waiting.user === user).length >= waitingPerUser) {
-      const description = `More than ${waitingPerUser} of your uploads are waiting for their turn; send them one by one.`;
-      throw new TaxiiError('too-many-uploads', description, { 'Retry-After': '10' });
-    }
-    return new Promise((resolve) => queue.push({ user, start: resolve }));
+  function refuseMany(user: string): void {
+    if (queue.filter((waiting) => waiting.user === user).length < waitingPerUser) return;
+    const description = `More than ${waitingPerUser} of your uploads are waiting for their turn; send them one by one.`;
+    throw new TaxiiError('too-many-uploads', description, { 'Retry-After': '10' });
   }
 
   function passTurn(user: string): void {
@@ -58,17 +55,43 @@ export function createUploads({ atOnce, perUser, waitingPerUser }: HttpLimits['u
 
   return {
     open: (user) => {
-      let turn: Promise<void> | undefined;
+      let hasTurn = false;
+      let waiting: Waiting | undefined;
+
+      const wait = (): Promise<void> =>
+        new Promise((resolve, reject) => {
+          const start = (): void => {
+            waiting = undefined;
+            hasTurn = true;
+            resolve();
+          };
+          waiting = { user, start, abandon: reject };
+          queue.push(waiting);
+        });
+      const abandon = (): void => {
+        const place = waiting === undefined ? -1 : queue.indexOf(waiting);
+        if (place < 0) return;
+        queue.splice(place, 1);
+        waiting?.abandon(new TaxiiError('request-timeout', 'The client left before its upload had its turn.'));
+        waiting = undefined;
+      };
       return {
         enter: async () => {
-          turn ??= takeTurn(user);
-          await turn;
+          if (hasTurn) return;
+          if (isFree(user)) {
+            count(user, 1);
+            hasTurn = true;
+            return;
+          }
+          refuseMany(user);
+          await wait();
         },
         leave: () => {
-          // A turn that is still waited for is given back when it comes.
-          void turn?.then(() => passTurn(user));
-          turn = undefined;
+          abandon();
+          if (hasTurn) passTurn(user);
+          hasTurn = false;
         },
+        abandon,
       };
     },
   };

@@ -120,6 +120,15 @@ describe('huiju backup and huiju restore', () => {
     expect(readFileSync(pathOf('taken'), 'utf8')).toBe('mine');
     chmodSync(pathOf('taken'), 0o644);
     expect(await server.huiju(['backup', pathOf('taken'), '--force'])).toMatchObject({ code: 0 });
+    const store = join(server.folder, 'huiju.db');
+    const before = readFileSync(store).subarray(0, 16);
+    for (const own of [store, `${store}-wal`]) {
+      expect(await server.huiju(['backup', own, '--force'])).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining('is part of what would be backed up'),
+      });
+    }
+    expect(readFileSync(store).subarray(0, 16)).toEqual(before);
     expect(statSync(pathOf('taken')).mode & 0o777).toBe(0o600);
   });
 

@@ -234,6 +234,14 @@ describe('huiju import', () => {
     expect([piped.code, piped.stderr]).toEqual([1, expect.stringContaining(message)]);
   });
 
+  test('does not write its report over what it is to read', async () => {
+    const file = write('precious.json', bundleOf(identities(2)));
+    const before = readFileSync(file);
+    const { code, stderr } = await huiju(['import', file, '--collection', 'groups', '--report', file]);
+    expect([code, stderr]).toEqual([1, expect.stringContaining('is among those to import')]);
+    expect(readFileSync(file)).toEqual(before);
+  });
+
   test('names a file that is not there', async () => {
     const { code, stderr } = await huiju(['import', pathOf('absent.json'), '--collection', 'groups']);
     expect([code, stderr]).toEqual([1, expect.stringContaining('there is no such file')]);

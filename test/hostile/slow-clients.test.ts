@@ -163,6 +163,21 @@ describe('a client that does not read', () => {
     expect(answers[0]?.writableFinished).toBe(false);
   });
 
+  test('its answer is not cut off when it reads again in time for its pace, however long the grace was over', async () => {
+    const pace = { grace: 20, bytesPerSecond: 50 * 1024 };
+    const { port, answers } = startAnswering({ ...defaultLimits, pace });
+    const socket = askAndIgnore(await port);
+    await until(() => answers.length === 1);
+    await new Promise((resolve) => setTimeout(resolve, 10 * pace.grace));
+    let received = 0;
+    socket.on('data', (chunk: Buffer) => {
+      received += chunk.length;
+    });
+    socket.resume();
+    await until(() => socket.closed || received > large.length);
+    expect(received).toBeGreaterThan(large.length);
+  });
+
   test('when too much waits, the answer that stands still longest goes, and others stay', async () => {
     const { port, answers, closed } = startAnswering({ ...defaultLimits, unreadBytes: 2.5 * large.length });
     const listening = await port;
@@ -294,6 +309,27 @@ describe('many at once', () => {
     const statuses = (await Promise.all(answers)).map((answer) => answer?.status).sort();
     expect(statuses).toEqual([202, 202, 202, 202, 202, 429]);
     await server.close();
+  });
+
+  test('who leaves while it waits gives its place up, and neither takes nor returns a turn', async () => {
+    const { open: openUpload } = createUploads({ freeBytes: 0, atOnce: 1, perUser: 1, waitingPerUser: 1 });
+    const first = openUpload('a');
+    await first.enter();
+    first.abandon();
+    const left = openUpload('a');
+    const waiting = left.enter();
+    left.abandon();
+    await expect(waiting).rejects.toThrow('left before');
+    left.leave();
+    const second = openUpload('a');
+    const entered = second.enter();
+    await expect(openUpload('a').enter()).rejects.toThrow('More than 1');
+    first.leave();
+    await entered;
+    const third = openUpload('b');
+    const blocked = third.enter();
+    third.abandon();
+    await expect(blocked).rejects.toThrow('left before');
   });
 
   test('turns go to whoever waits longest and has not too many already', async () => {

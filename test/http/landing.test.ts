@@ -91,6 +91,14 @@ describe('the landing page', () => {
     }
   });
 
+  test('has the face of a public API root when the default one is for members', async () => {
+    const mixed = await startTaxiiServer();
+    const { text } = await mixed.get('/', anonymous);
+    await mixed.close();
+    expect(text).toContain('<title>Open root</title>');
+    for (const hidden of ['Main root', 'Every combination', 'ops@example.com']) expect(text).not.toContain(hidden);
+  });
+
   test('says nothing of the server where nothing is public', async () => {
     const { status, text } = await closed.get('/', anonymous);
     expect([status, text]).toEqual([200, expect.stringContaining('<title>TAXII 2.1 server</title>')]);
