@@ -24,15 +24,22 @@ const barLength = 10;
 
 const eraseLine = '\r\u001b[K';
 
-function describe(label: string, done: number, total: number | undefined, elapsed: number, note: string): string {
+/** The whole line first, then the same without what matters less and less. */
+function describe(
+  label: string,
+  done: number,
+  total: number | undefined,
+  elapsed: number,
+  note: string,
+): readonly [string, ...string[]] {
   const part = total === undefined || total === 0 ? undefined : Math.min(done / total, 1);
   const bytes = total === undefined ? formatBytes(done) : `${formatBytes(done)} of ${formatBytes(total)}`;
-  const parts = [note, bytes, `${formatBytes((done / Math.max(elapsed, 1)) * 1000)}/s`];
-  if (part !== undefined) parts.unshift(`${Math.floor(part * 100)} %`);
-  if (part !== undefined && part > 0 && elapsed >= firstEstimate) {
-    parts.push(`${formatDuration((elapsed * (1 - part)) / part / 1000)} left`);
-  }
-  return `${label}: ${parts.filter((text) => text !== '').join(', ')}`;
+  const rate = `${formatBytes((done / Math.max(elapsed, 1)) * 1000)}/s`;
+  const percent = part === undefined ? '' : `${Math.floor(part * 100)} %`;
+  const isForeseeable = part !== undefined && part > 0 && elapsed >= firstEstimate;
+  const left = isForeseeable ? `${formatDuration((elapsed * (1 - part)) / part / 1000)} left` : '';
+  const line = (...parts: string[]): string => `${label}: ${parts.filter((text) => text !== '').join(', ')}`;
+  return [line(percent, note, bytes, rate, left), line(percent, note, rate, left), line(percent, note, left)];
 }
 
 function drawBar(done: number, total: number | undefined): string {
@@ -57,10 +64,12 @@ export function startProgress(
     const time = now();
     if (time - shown < interval) return;
     shown = time;
-    const text = describe(label, done, total, time - start, note);
-    if (!isTerminal) display.write(`huiju: ${text}\n`);
+    const lines = describe(label, done, total, time - start, note);
     // A line that wraps could not be wiped.
-    else display.write(eraseLine + `${drawBar(done, total)}${text}`.slice(0, (display.columns ?? 80) - 1));
+    const width = (display.columns ?? 80) - 1;
+    const fitting = [drawBar(done, total) + lines[0], ...lines].find((line) => line.length <= width);
+    if (isTerminal) display.write(eraseLine + (fitting ?? lines.at(-1) ?? '').slice(0, width));
+    else display.write(`huiju: ${lines[0]}\n`);
     drawn = isTerminal;
   };
   const stop = (): void => {

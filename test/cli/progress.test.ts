@@ -56,6 +56,18 @@ describe('progress', () => {
     expect(written).toEqual(['huiju: import: 3 objects, 1.0 MiB, 102 KiB/s\n']);
   });
 
+  test.each([
+    [80, 'import: 21 %, 32,800 objects, 10.5 MiB of 50.0 MiB, 4.2 MiB/s, 0:10 left'],
+    [60, 'import: 21 %, 32,800 objects, 4.2 MiB/s, 0:10 left'],
+    [45, 'import: 21 %, 32,800 objects, 0:10 left'],
+  ])('keeps the time left on a terminal of %i columns', (columns, line) => {
+    const { written, start, pass } = watch(true, columns);
+    const progress = start(50 * mebibyte);
+    pass(2500);
+    progress.update(10.5 * mebibyte, '32,800 objects');
+    expect(written).toEqual([`\r\u001b[K${line}`]);
+  });
+
   test('is not wider than the terminal, where it could not be wiped', () => {
     const { written, start, pass } = watch(true, 40);
     const progress = start(mebibyte);
