@@ -7,6 +7,7 @@
 import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { boundLoops } from '../src/stix/bound-loops.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const source = join(root, 'schemas');
@@ -16,9 +17,18 @@ const base = 'https://schemas.huiju.example/stix-2.1/';
 const maxErrors = 64;
 const header = '// Made by bin/compile-schemas.js from schemas/. Do not edit.\n';
 
+function readJson(paths) {
+  return paths.sort().map((path) => JSON.parse(readFileSync(join(source, path), 'utf8')));
+}
+
 function readSchemas() {
   const paths = readdirSync(source, { recursive: true }).filter((path) => path.endsWith('.json'));
-  return paths.sort().map((path) => JSON.parse(readFileSync(join(source, path), 'utf8')));
+  return readJson(paths.filter((path) => !path.startsWith('extensions')));
+}
+
+/** Definitions, each with the schema of its content. */
+function readExtensions() {
+  return readJson(readdirSync(join(source, 'extensions')).map((name) => join('extensions', name)));
 }
 
 /** The schema under another base URI, its structures open or closed to custom properties. */
@@ -61,11 +71,9 @@ function describeTypes(schemas) {
   }));
 }
 
-/** Every loop over members or items also ends once there are enough errors. */
-function boundLoops(code) {
-  const bounded = code
-    .replaceAll(/(for\(let (i\d+)=0; ?)\2<(len\d+); ?\2\+\+\)\{/g, `$1$2<$3 && errors<${maxErrors}; $2++){`)
-    .replaceAll(/(for\(const (key\d+) in [\w.]+\)\{)/g, `$1if(errors>=${maxErrors})break;`);
+/** The code with all its loops bounded, and nothing in it that is not there at run time. */
+function hardened(code) {
+  const bounded = boundLoops(code, maxErrors);
   const loops = code.match(/\b(?:for|while)\(/g)?.length ?? 0;
   const bounds = bounded.match(new RegExp(`errors(?:<|>=)${maxErrors}`, 'g'))?.length ?? 0;
   if (loops !== bounds) throw new Error(`compile-schemas: ${loops} loops but ${bounds} bounds in ajv's code`);
@@ -97,6 +105,11 @@ export async function compileSchemas() {
       exports[name] = schema.$id.replace(base, `${base}${policy}/`);
     }
   }
+  const extensions = readExtensions();
+  for (const [index, { definition, schema }] of extensions.entries()) {
+    ajv.addSchema(schema, definition.id);
+    exports[`extension_${index}`] = definition.id;
+  }
   const lookups = ['spec', 'strict'].map((policy) => {
     const entries = schemas.filter(isObjectSchema).map((schema) => {
       return `[${JSON.stringify(nameOf(schema))}, ${policy}_${nameOf(schema).replaceAll('-', '_')}]`;
@@ -104,8 +117,13 @@ export async function compileSchemas() {
     return `export const ${policy} = new Map([${entries.join(', ')}]);\n`;
   });
   const types = `export const types = ${JSON.stringify(describeTypes(schemas))};\n`;
+  const list = extensions.map((extension, index) => `{...${JSON.stringify(extension)}, validate: extension_${index}}`);
+  const registry = `export const extensions = [${list.join(', ')}];\n`;
   // Renamed when whole: another process may be loading the validators.
-  writeFileSync(`${target}.new`, header + boundLoops(standalone.default(ajv, exports)) + lookups.join('') + types);
+  writeFileSync(
+    `${target}.new`,
+    header + hardened(standalone.default(ajv, exports)) + lookups.join('') + types + registry,
+  );
   renameSync(`${target}.new`, target);
 }
 

@@ -18,9 +18,9 @@ const tooOld = `Node ${neededToRun} or later is needed, this is ${process.versio
 // The published package carries no sources.
 const isCheckout = existsSync(join(root, 'src', 'main.ts'));
 
-function fail(message) {
+function fail(message, exitCode) {
   process.stderr.write(`huiju: ${message}\n`);
-  process.exitCode = 1;
+  process.exitCode = exitCode || 1;
 }
 
 // A terminal sends Ctrl-C to launcher and child alike, `kill` only to the launcher; from here they look the same, so
@@ -64,4 +64,4 @@ function start() {
 }
 
 const ready = isCheckout ? Promise.resolve().then(prepareCheckout) : Promise.resolve();
-ready.then(start, (error) => fail(error.message));
+ready.then(start, (error) => fail(error.message, error.exitCode));

@@ -8,6 +8,7 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { delimiter, dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { withLock } from './lock.js';
@@ -19,6 +20,16 @@ const installStamp = join(modules, '.huiju-stamp');
 const buildStamp = join(root, 'dist', '.stamp');
 const validators = join(root, 'src', 'stix', 'validators.generated.js');
 const keptOutput = 32 * 1024;
+
+/** A signal has ended the work: nothing is wrong, and the next start does it again. */
+class Interrupted extends Error {
+  /** @param {NodeJS.Signals} signal */
+  constructor(signal) {
+    super('interrupted; the next start goes on');
+    /** As shells count it: 130 for Ctrl-C. */
+    this.exitCode = 128 + constants.signals[signal];
+  }
+}
 
 /** @param {string} text */
 function say(text) {
@@ -151,7 +162,7 @@ function runQuietly(program, args, env, failure) {
     child.once('error', (error) => reject(new Error(`${failure}: ${error.message}`)));
     child.once('close', (code, signal) => {
       const received = stopPassing();
-      if (received !== undefined) process.kill(process.pid, received);
+      if (received !== undefined) reject(new Interrupted(received));
       else if (code === 0) resolve();
       else
         reject(new Error(`${output}\nhuiju: ${failure} (${signal ?? `exit code ${code}`}); the reason stands above`));
@@ -211,7 +222,7 @@ async function build() {
 
 /**
  * Installs and builds what is missing or stale in this checkout. Interrupted work is done again; of several at once
- * one works and the others wait. Throws with a message for the operator.
+ * one works and the others wait. Throws with a message for the operator; what a signal has ended, with an `exitCode`.
  */
 export async function prepare() {
   if (isInstalled() && isBuilt()) return;
@@ -229,6 +240,6 @@ export async function prepare() {
 if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
   prepare().catch((error) => {
     say(error.message);
-    process.exitCode = 1;
+    process.exitCode = error.exitCode ?? 1;
   });
 }

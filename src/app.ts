@@ -5,7 +5,7 @@ import helmet from 'helmet';
 import type { Authenticator } from './auth/authenticate.ts';
 import { TaxiiError } from './errors.ts';
 import { awaitTurn, endLateBodies, excuseWaiting } from './http/connections.ts';
-import { allowOrigins, type CorsOrigins } from './http/cors.ts';
+import { allowOrigins, answerPreflights, type CorsOrigins } from './http/cors.ts';
 import { createErrorHandler } from './http/error-handler.ts';
 import { createHealthRouter, type HealthDeps } from './http/health.ts';
 import { createLanding } from './http/landing.ts';
@@ -29,11 +29,20 @@ export interface AppDeps {
   readonly isHttps: boolean;
 }
 
-// RFC 9112 §3.2. Node would refuse a missing one too, in a form of its own, and take the first of several.
-const requireHost: RequestHandler = (request, _response, next) => {
-  const hosts = request.rawHeaders.filter((text, index) => index % 2 === 0 && text.toLowerCase() === 'host').length;
-  if (hosts > 1) throw new TaxiiError('malformed-request', `The Host header is given ${hosts} times: give it once.`);
-  if (hosts === 0 && request.httpVersion === '1.1') {
+/** How often a header field is given. Node joins some that are repeated and takes the first of others. */
+function countOf(name: string, { rawHeaders }: Request): number {
+  return rawHeaders.filter((text, index) => index % 2 === 0 && text.toLowerCase() === name).length;
+}
+
+// What a proxy in front of us made of the other one decides who is asked for, or who asks.
+const refuseRepeated: RequestHandler = (request, _response, next) => {
+  for (const name of ['Host', 'Authorization']) {
+    const count = countOf(name.toLowerCase(), request);
+    if (count < 2) continue;
+    throw new TaxiiError('malformed-request', `The ${name} header is given ${count} times: give it once.`);
+  }
+  // RFC 9112 §3.2. Node would refuse a missing one too, in a form of its own.
+  if (request.headers.host === undefined && request.httpVersion === '1.1') {
     throw new TaxiiError('malformed-request', 'The Host header is missing.');
   }
   next();
@@ -66,7 +75,9 @@ function secureHeaders(isHttps: boolean): RequestHandler {
 
 function identify(authenticator: Authenticator): RequestHandler {
   return async (request, response, next) => {
-    (response as TaxiiResponse).locals.caller = await authenticator.authenticate(request.headers);
+    const { locals } = response as TaxiiResponse;
+    locals.identifyAgain = () => authenticator.authenticate(request.headers, request.ip ?? '');
+    locals.caller = await locals.identifyAgain();
     next();
   };
 }
@@ -74,7 +85,7 @@ function identify(authenticator: Authenticator): RequestHandler {
 // Answers depend on who asks and change with every publication. Some are packed for who asks for it.
 const forbidCaching: RequestHandler = (_request, response, next) => {
   response.setHeader('Cache-Control', 'no-store');
-  response.setHeader('Vary', 'Accept-Encoding');
+  response.vary('Accept-Encoding');
   next();
 };
 
@@ -101,11 +112,11 @@ export function createApp({
     awaitTurn,
     excuseWaiting,
     endLateBodies,
+    allowOrigins(corsOrigins),
     createHealthRouter({ store: taxii.store, log, isClosing }),
     logRequests(log, accessLog),
   );
-  app.use(requireHost, collapseSlashes, secureHeaders(isHttps), forbidCaching);
-  if (corsOrigins !== undefined) app.use(allowOrigins(corsOrigins));
+  app.use(refuseRepeated, collapseSlashes, secureHeaders(isHttps), forbidCaching, answerPreflights);
   app.get('/', createLanding(taxii));
   app.use(identify(authenticator));
   app.use(createTaxiiRouter(taxii));

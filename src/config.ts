@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { createSecureContext } from 'node:tls';
-import { listMistakes, messageOf, OperatorError } from './errors.ts';
+import { listMistakes, messageOf, OperatorError, systemReasonOf } from './errors.ts';
 import { suggest } from './nearest.ts';
 import type { StoreLocation } from './store/open-store.ts';
 
@@ -175,11 +175,11 @@ function parseOrigins(text: string): Parsed<readonly string[] | '*'> {
   };
 }
 
-function parsePem(text: string): Parsed<string> {
+function readText(text: string): Parsed<string> {
   try {
     return { value: readFileSync(text, 'utf8') };
   } catch (error) {
-    return { fault: `the file cannot be read: ${messageOf(error)}` };
+    return { fault: `the file cannot be read: ${systemReasonOf(error)}` };
   }
 }
 
@@ -286,7 +286,7 @@ export function examineConfig(env: Environment = process.env): { config: Config;
     publicUrl: find('HUIJU_PUBLIC_URL', parsePublicUrl),
     store: read('HUIJU_STORE', parseStore),
     collections: resolve(read('HUIJU_COLLECTIONS', (text) => ({ value: text }))),
-    transport: findTransport(find('HUIJU_TLS_CERT', parsePem), find('HUIJU_TLS_KEY', parsePem), mistakes),
+    transport: findTransport(find('HUIJU_TLS_CERT', readText), find('HUIJU_TLS_KEY', readText), mistakes),
     trustedProxy: find('HUIJU_TRUSTED_PROXY', parseProxies) ?? [],
     corsOrigins: find('HUIJU_CORS_ORIGINS', parseOrigins),
     workers: read('HUIJU_WORKERS', parseWhole(1, 64)),

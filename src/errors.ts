@@ -65,6 +65,25 @@ export function codeOf(error: unknown): string | undefined {
   return typeof code === 'string' ? code : undefined;
 }
 
+const systemReasons: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file or folder',
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+  EISDIR: 'it is a folder',
+  ENOTDIR: 'a part of the path is no folder',
+  ENAMETOOLONG: 'the name is too long',
+  ELOOP: 'its links lead in a circle',
+  EROFS: 'the file system is read-only',
+  ENOSPC: 'the disk is full',
+  EDQUOT: 'the quota of the disk is used up',
+  EMFILE: 'too many files are open',
+};
+
+/** Why the operating system refused, in words rather than codes; of other errors the message. */
+export function systemReasonOf(error: unknown): string {
+  return systemReasons[codeOf(error) ?? ''] ?? messageOf(error);
+}
+
 /** The text of an OperatorError about any number of mistakes: one on its line, several below each other. */
 export function listMistakes(mistakes: readonly string[]): string {
   if (mistakes.length === 1) return mistakes.join();

@@ -15,7 +15,7 @@ function countSlips(a: string, b: string): number {
 const longest = 100;
 
 /** The candidate that a mistyped word was most likely meant to be; undefined when none is near. */
-function findNearest(word: string, candidates: Iterable<string>): string | undefined {
+export function findNearest(word: string, candidates: Iterable<string>): string | undefined {
   const typed = word.slice(0, longest).toLowerCase();
   let nearest: string | undefined;
   // More than two letters in five wrong is another word.
@@ -27,6 +27,13 @@ function findNearest(word: string, candidates: Iterable<string>): string | undef
     nearest = candidate;
   }
   return nearest;
+}
+
+/** The items in the order of how near their names are to a word; equally near ones stay as they stand. */
+export function sortByNearness<T>(word: string, items: readonly T[], nameOf: (item: T) => string): T[] {
+  const typed = word.slice(0, longest).toLowerCase();
+  const slips = new Map(items.map((item) => [item, countSlips(typed, nameOf(item).slice(0, longest).toLowerCase())]));
+  return items.toSorted((a, b) => (slips.get(a) ?? 0) - (slips.get(b) ?? 0));
 }
 
 /** `; did you mean …?`, or nothing when no candidate is near. */

@@ -8,12 +8,13 @@ import { createAuthenticator } from './auth/authenticate.ts';
 import type { Config } from './config.ts';
 import { OperatorError } from './errors.ts';
 import { createBaseUrl, formatAuthority } from './http/base-url.ts';
-import { connectionOptions, limitConnections } from './http/connections.ts';
+import { allowHalfOpen, connectionOptions, limitConnections } from './http/connections.ts';
 import { answerParserErrors } from './http/error-handler.ts';
 import { defaultLimits, type HttpLimits } from './http/limits.ts';
 import { createOutbox } from './http/outbox.ts';
 import { createUploads } from './http/uploads.ts';
 import { startAccessLog } from './hub/access-log.ts';
+import { watchExtensions } from './hub/registered-extensions.ts';
 import { ensureAdmin } from './hub/users.ts';
 import type { Log } from './log.ts';
 import { microsNow } from './stix/timestamp.ts';
@@ -55,7 +56,8 @@ function createServer({ transport }: Config, limits: HttpLimits): Server {
   if (transport.kind === 'http') return createHttpServer(options);
   const { cert, key } = transport;
   const tls = { cert, key, ciphers, minVersion: 'TLSv1.2', honorCipherOrder: true } as const;
-  return createHttpsServer({ ...options, ...tls, handshakeTimeout: limits.headersTimeout });
+  // Node's HTTP server has this set, its HTTPS server passes it on.
+  return createHttpsServer({ ...options, ...tls, allowHalfOpen: true, handshakeTimeout: limits.headersTimeout });
 }
 
 function listen(server: Server, { host, port }: Config): Promise<AddressInfo> {
@@ -138,6 +140,8 @@ export async function startServer(
     roots,
     now: microsNow,
     onLoss: (entries, err) => log.warn({ entries, err }, 'requests are missing in the access log'),
+    onExcess: (requests) =>
+      log.warn({ requests }, 'requests without login are not in the access log: too many of an address in a minute'),
   });
   const server = createServer(config, limits);
   const silent = trackSilent(server);
@@ -161,13 +165,14 @@ export async function startServer(
       taxii: {
         store,
         checker,
+        registeredExtensions: watchExtensions(store),
         inTurn: createTurns(),
         roots,
         now: microsNow,
         limits: config.page,
         http: limits,
         outbox: createOutbox(limits),
-        uploads: createUploads(limits.uploads),
+        uploads: createUploads(limits),
         maxContentLength: config.maxContentLength,
         maxObjectLength: config.maxObjectLength,
         baseUrlOf: baseUrl.of,
@@ -175,7 +180,8 @@ export async function startServer(
       },
     });
     server.on('request', app).on('checkContinue', app).on('checkExpectation', app);
-    answerParserErrors(server, log);
+    answerParserErrors(server, log, config.corsOrigins);
+    allowHalfOpen(server);
     limitConnections(server, limits);
     await listen(server, config);
     // Only now: a start that fails must not create a user whose password is never seen.

@@ -41,7 +41,14 @@ function parseBasic(encoded: string): Credentials | undefined {
   return token === undefined ? { kind: 'basic', user, password } : { kind: 'bearer', token };
 }
 
+// A client whose user left the fields empty sends the name of the field, the scheme, or both, and nothing behind.
+function isEmpty(authorization: string): boolean {
+  const scheme = authorization.trim().toLowerCase();
+  return scheme === '' || scheme === 'basic' || tokenSchemes.includes(scheme);
+}
+
 function parseAuthorization(authorization: string): Credentials | undefined {
+  if (isEmpty(authorization)) return { kind: 'anonymous' };
   if (isToken(authorization)) return { kind: 'bearer', token: authorization };
   const [, scheme = '', encoded = ''] = header.exec(authorization) ?? [];
   // RFC 9110 §11.1: case does not matter.
@@ -57,6 +64,7 @@ export function findCredentials(headers: CredentialHeaders): Credentials | undef
   const { authorization, 'x-api-key': key } = headers;
   const named: Credentials | undefined =
     authorization === undefined ? { kind: 'anonymous' } : parseAuthorization(authorization);
-  if (named?.kind !== 'anonymous' || key === undefined) return named;
-  return typeof key === 'string' && isToken(key.trim()) ? { kind: 'bearer', token: key.trim() } : undefined;
+  const token = String(key ?? '').trim();
+  if (named?.kind !== 'anonymous' || token === '') return named;
+  return isToken(token) ? { kind: 'bearer', token } : undefined;
 }

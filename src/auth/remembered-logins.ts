@@ -1,6 +1,6 @@
 /**
- * Remembers for a minute that a Basic header was verified, since argon2 is slow on purpose. It remembers no rights:
- * whether the user still stands is asked at every request.
+ * Remembers for a while that credentials were verified, since argon2 is slow on purpose. It remembers no rights: whether
+ * the user still stands is asked at every request.
  */
 
 import { createHmac, randomBytes } from 'node:crypto';
@@ -12,23 +12,22 @@ export interface Login {
 }
 
 export interface RememberedLogins {
-  find(authorization: string): Login | undefined;
-  add(authorization: string, login: Login): void;
+  find(credentials: string): Login | undefined;
+  add(credentials: string, login: Login): void;
 }
 
-// Milliseconds.
-const lifetime = 60_000;
 const maxLogins = 10_000;
 
-export function createRememberedLogins(now: () => number): RememberedLogins {
+/** `now` and `lifetime` are milliseconds. */
+export function createRememberedLogins(now: () => number, lifetime: number): RememberedLogins {
   // Neither a dump of the memory nor a timing of the lookup gives passwords away without this key.
   const key = randomBytes(32);
-  const nameOf = (authorization: string) => createHmac('sha256', key).update(authorization).digest('base64');
+  const nameOf = (credentials: string) => createHmac('sha256', key).update(credentials).digest('base64');
   // The order of a Map is that of insertion, so the first entry is the one not used for longest.
   const logins = new Map<string, Login & { readonly until: number }>();
   return {
-    find(authorization) {
-      const name = nameOf(authorization);
+    find(credentials) {
+      const name = nameOf(credentials);
       const login = logins.get(name);
       if (login === undefined) return undefined;
       logins.delete(name);
@@ -36,8 +35,8 @@ export function createRememberedLogins(now: () => number): RememberedLogins {
       logins.set(name, login);
       return login;
     },
-    add(authorization, login) {
-      const name = nameOf(authorization);
+    add(credentials, login) {
+      const name = nameOf(credentials);
       logins.delete(name);
       const [oldest] = logins.keys();
       if (logins.size >= maxLogins && oldest !== undefined) logins.delete(oldest);

@@ -16,7 +16,8 @@ import { formatBytes, formatCount } from '../text.ts';
 import { printLine } from './output.ts';
 import { startProgress } from './progress.ts';
 import { realPathOf } from './real-path.ts';
-import { cannot, reasonOf } from './reason.ts';
+import { assertWritable, cannot, reasonOf } from './reason.ts';
+import { untilSignal } from './signals.ts';
 
 // STIX shrinks to a fifth already; a higher level takes twice the time and saves little.
 const compressionLevel = 3;
@@ -45,8 +46,11 @@ interface VerifiedBackup {
   readonly bytes: number;
 }
 
-/** Reads a backup to its end without using it, and says what is in it. Throws OperatorError unless it is whole. */
-export async function verifyBackup(path: string): Promise<VerifiedBackup> {
+/**
+ * Reads a backup to its end without using it, and says what is in it. Throws OperatorError unless it is whole, and the
+ * signal's reason when that comes first.
+ */
+export async function verifyBackup(path: string, signal: AbortSignal): Promise<VerifiedBackup> {
   const { size } = await stat(path);
   const progress = startProgress('check', size);
   const files: BackupFile[] = [];
@@ -56,6 +60,7 @@ export async function verifyBackup(path: string): Promise<VerifiedBackup> {
   try {
     for (let count = 0; ; count += 1) {
       const next = await parts.next();
+      signal.throwIfAborted();
       if (next.done === true) return { ...next.value, files, bytes };
       if (next.value.part === 'file') files.push(next.value);
       if (next.value.part === 'collection') bytes += next.value.bytes;
@@ -74,13 +79,19 @@ async function* partsOf(store: Store, files: readonly BackupFile[]): AsyncGenera
   yield* store.readSnapshot();
 }
 
-async function writeParts(store: Store, files: readonly BackupFile[], path: string): Promise<void> {
+async function writeParts(
+  store: Store,
+  files: readonly BackupFile[],
+  path: string,
+  signal: AbortSignal,
+): Promise<void> {
   const states = await store.listCollectionStates();
   const total = states.reduce((sum, { bytes }) => sum + bytes, 0);
   const progress = startProgress('backup', total);
   let bytes = 0;
   let objects = 0;
   const onPart = (part: BackupPart): void => {
+    signal.throwIfAborted();
     if (part.part !== 'object') return;
     objects += 1;
     bytes += Buffer.byteLength(part.text);
@@ -107,19 +118,20 @@ async function syncFolder(path: string): Promise<void> {
 
 async function openStoreToBackUp(config: Config): Promise<Store> {
   // Not made here: a slip in HUIJU_STORE would yield backups of nothing.
-  if (!(await hasStore(config.store))) throw new OperatorError('there is no store yet where HUIJU_STORE points to');
+  if (!(await hasStore(config.store)))
+    throw new OperatorError(`there is no store at ${config.store.path}, where HUIJU_STORE points to`);
   return openStore(config.store);
 }
 
 /** Writes beside the name, reads it back, and only then gives it the name. */
-async function writeBackup(config: Config, path: string): Promise<PartCounts> {
+async function writeBackup(config: Config, path: string, signal: AbortSignal): Promise<PartCounts> {
   const partial = `${path}.partial`;
   const store = await openStoreToBackUp(config);
   try {
     const files = await readDeclarations(config.collections);
     await rm(partial, { force: true });
-    await writeParts(store, files, partial);
-    const { counts } = await verifyBackup(partial);
+    await writeParts(store, files, partial, signal);
+    const { counts } = await verifyBackup(partial, signal);
     await rename(partial, path);
     await syncFolder(path);
     return counts;
@@ -154,8 +166,9 @@ async function refuseOwnFiles(config: Config, path: string): Promise<void> {
 async function backup(path: string, { force }: { force?: true }): Promise<void> {
   const config = loadConfig();
   await refuseOwnFiles(config, path);
+  assertWritable(path);
   if (force !== true && existsSync(path)) throw new OperatorError(`${path} exists: name another file, or say --force`);
-  const counts = await writeBackup(config, path);
+  const counts = await untilSignal((signal) => writeBackup(config, path, signal));
   const { size } = await stat(path);
   printLine(`${path}: ${formatBytes(size)}: ${describeCounts(counts)}`);
 }

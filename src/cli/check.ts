@@ -1,16 +1,16 @@
 import { X509Certificate } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { type Config, examineConfig } from '../config.ts';
 import { listMistakes, OperatorError } from '../errors.ts';
 import { findUser } from '../hub/users.ts';
-import { openStore } from '../store/open-store.ts';
-import type { Store } from '../store/store.ts';
+import { openGlimpse } from '../store/open-store.ts';
+import type { StoreGlimpse } from '../store/store.ts';
 import { type ApiRoot, examineApiRoots } from '../taxii/api-roots.ts';
+import { formatCount } from '../text.ts';
 import { printLine } from './output.ts';
 
 /** Who is named in audiences but is not in the store. A warning, since users may come later. */
-async function findMissingUsers(store: Store, apiRoots: readonly ApiRoot[]): Promise<string[]> {
+async function findMissingUsers(store: StoreGlimpse, apiRoots: readonly ApiRoot[]): Promise<string[]> {
   const places = new Map<string, string>();
   for (const { name, collections } of apiRoots) {
     for (const { title, read, write } of collections) {
@@ -25,13 +25,14 @@ async function findMissingUsers(store: Store, apiRoots: readonly ApiRoot[]): Pro
   return warnings;
 }
 
-async function findUndeclared(store: Store, apiRoots: readonly ApiRoot[]): Promise<string[]> {
+async function findUndeclared(store: StoreGlimpse, apiRoots: readonly ApiRoot[]): Promise<string[]> {
   const declared = new Set(apiRoots.flatMap(({ collections }) => collections.map(({ id }) => id)));
   const states = await store.listCollectionStates();
   return states
     .filter(({ collection, versions }) => versions > 0 && !declared.has(collection))
     .map(
-      ({ collection, versions }) => `no file declares the collection ${collection}: its ${versions} objects are kept`,
+      ({ collection, versions }) =>
+        `no file declares the collection ${collection}: it is not served, and its ${formatCount(versions, 'object')} kept`,
     );
 }
 
@@ -41,30 +42,42 @@ function findCertificateFault({ transport }: Config): string[] {
   return validToDate.getTime() > Date.now() ? [] : [`the TLS certificate expired at ${validToDate.toISOString()}`];
 }
 
-async function findStoreWarnings(config: Config, apiRoots: readonly ApiRoot[]): Promise<string[]> {
-  // Checking creates nothing: where there is no store yet, nothing can be amiss in it.
-  if (!existsSync(config.store.path)) return [];
-  const store = await openStore(config.store);
+/** Looks into the store, where there is one, and changes nothing there. */
+async function findStoreFaults(
+  { store: location }: Config,
+  apiRoots: readonly ApiRoot[],
+  areAllDeclared: boolean,
+): Promise<{ mistakes: readonly string[]; warnings: readonly string[] }> {
+  let store: StoreGlimpse | undefined;
   try {
-    return [...(await findMissingUsers(store, apiRoots)), ...(await findUndeclared(store, apiRoots))];
+    store = await openGlimpse(location);
+    if (store === undefined) return { mistakes: [], warnings: [] };
+    const undeclared = areAllDeclared ? await findUndeclared(store, apiRoots) : [];
+    return { mistakes: [], warnings: [...(await findMissingUsers(store, apiRoots)), ...undeclared] };
+  } catch (error) {
+    if (error instanceof OperatorError) return { mistakes: [error.message], warnings: [] };
+    throw error;
   } finally {
-    await store.close();
+    await store?.close();
   }
-}
-
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`;
 }
 
 async function check(): Promise<void> {
   const { config, mistakes } = examineConfig();
   const { apiRoots, mistakes: declarationMistakes } = examineApiRoots(config.collections);
-  const all = [...mistakes, ...declarationMistakes];
+  const isRight = (variable: string): boolean => !mistakes.some((mistake) => mistake.startsWith(variable));
+  // Where a file is wrong it is not known which collections are declared.
+  const stored = isRight('HUIJU_STORE')
+    ? await findStoreFaults(config, apiRoots, declarationMistakes.length === 0)
+    : { mistakes: [], warnings: [] };
+  const expired = isRight('HUIJU_TLS') ? findCertificateFault(config) : [];
+  for (const warning of [...expired, ...stored.warnings]) {
+    process.stderr.write(`huiju: warning: ${warning}\n`);
+  }
+  const all = [...mistakes, ...declarationMistakes, ...stored.mistakes];
   if (all.length > 0) throw new OperatorError(listMistakes(all));
-  const warnings = [...findCertificateFault(config), ...(await findStoreWarnings(config, apiRoots))];
-  for (const warning of warnings) process.stderr.write(`huiju: warning: ${warning}\n`);
   const collections = apiRoots.reduce((sum, root) => sum + root.collections.length, 0);
-  printLine(`${count(apiRoots.length, 'API root')}, ${count(collections, 'collection')}`);
+  printLine(`${formatCount(apiRoots.length, 'API root')}, ${formatCount(collections, 'collection')}`);
 }
 
 export function registerCheck(program: Command): void {

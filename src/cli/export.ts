@@ -17,8 +17,10 @@ import { type PageLimits, planPage } from '../taxii/page.ts';
 import { type Filters, parseFilters } from '../taxii/query.ts';
 import { formatCount } from '../text.ts';
 import { findCollection } from './find-collection.ts';
+import { printLine } from './output.ts';
 import { startProgress } from './progress.ts';
-import { cannot } from './reason.ts';
+import { assertWritable, cannot } from './reason.ts';
+import { untilSignal } from './signals.ts';
 
 interface ExportOptions {
   readonly collection: string;
@@ -53,10 +55,12 @@ async function* readPages(
   collection: string,
   filters: Filters,
   limits: PageLimits,
+  signal?: AbortSignal,
 ): AsyncGenerator<{ readonly texts: Buffer; readonly count: number }> {
   let { query } = planPage(filters, collection, limits);
   while (query !== undefined) {
-    const page = await store.findObjects(collection, query, { limit: limits.size, maxBytes: limits.bytes });
+    const bounds = { limit: limits.size, maxBytes: limits.bytes, ...(signal && { signal }) };
+    const page = await store.findObjects(collection, query, bounds);
     if (page.count > 0) yield page;
     query = page.more && page.last !== undefined ? { ...query, addedAfter: page.last } : undefined;
   }
@@ -111,20 +115,17 @@ function unlessReaderLeft(error: unknown): void {
   if (codeOf(error) !== 'EPIPE') throw error;
 }
 
-/** Standard output, or a file that gets its name only when it is complete. */
-async function withOutput(path: string | undefined, use: (out: Writable) => Promise<void>): Promise<void> {
-  if (path === undefined || path === '-') {
-    await use(process.stdout).catch(unlessReaderLeft);
-    return;
-  }
+/** A file that gets its name only when it is complete, and is removed when it does not come to that. */
+async function writeFileWhole(path: string, use: (out: Writable) => Promise<number>): Promise<number> {
   const partial = `${path}.partial`;
   const out = createWriteStream(partial);
   try {
     await once(out, 'open');
-    await use(out);
+    const total = await use(out);
     out.end();
     await finished(out);
     await rename(partial, path);
+    return total;
   } catch (error) {
     out.destroy();
     await rm(partial, { force: true });
@@ -136,21 +137,25 @@ async function exportCollection(options: ExportOptions): Promise<void> {
   const config = loadConfig();
   const filters = parseOptions(options);
   const { collection } = findCollection(loadApiRoots(config.collections), options.collection);
-  const isLines = /\.(?:ndjson|jsonl)$/i.test(options.out ?? '');
+  const path = options.out === '-' ? undefined : options.out;
+  const isLines = /\.(?:ndjson|jsonl)$/i.test(path ?? '');
   const format = options.format ?? (isLines ? 'ndjson' : 'bundle');
+  if (path !== undefined) assertWritable(path);
   const store = await openStore(config.store);
   const progress = startProgress('export', undefined);
+  const writeTo = (out: Writable, signal?: AbortSignal): Promise<number> => {
+    const pages = readPages(store, collection.id, filters, config.page, signal);
+    return writeObjects(out, format, pages, (bytes, count) => progress.update(bytes, formatCount(count, 'object')));
+  };
   try {
-    await withOutput(options.out, async (out) => {
-      const pages = readPages(store, collection.id, filters, config.page);
-      const total = await writeObjects(out, format, pages, (bytes, count) =>
-        progress.update(bytes, formatCount(count, 'object')),
-      );
-      progress.stop();
-      if (options.out !== undefined && options.out !== '-') {
-        process.stdout.write(`${options.out}: ${total} objects\n`);
-      }
-    });
+    if (path === undefined) {
+      // A signal ends it as usual: what a pipe has taken cannot be taken back.
+      await writeTo(process.stdout).catch(unlessReaderLeft);
+      return;
+    }
+    const total = await untilSignal((signal) => writeFileWhole(path, (out) => writeTo(out, signal)));
+    progress.stop();
+    printLine(`${path}: ${formatCount(total, 'object')}`);
   } finally {
     progress.stop();
     await store.close();

@@ -1,12 +1,24 @@
 /** Names of collections on the command line. */
 
 import { OperatorError } from '../errors.ts';
-import { suggest } from '../nearest.ts';
+import { sortByNearness, suggest } from '../nearest.ts';
 import type { ApiRoot, Collection } from '../taxii/api-roots.ts';
+import { formatCount } from '../text.ts';
+
+const shownNames = 10;
 
 export interface FoundCollection {
   readonly root: ApiRoot;
   readonly collection: Collection;
+}
+
+/** What there is, the nearest first; of many some. */
+function describeChoice(name: string, names: readonly string[]): string {
+  const asTyped = (full: string): string => (name.includes('/') ? full : full.slice(full.indexOf('/') + 1));
+  const nearestFirst = sortByNearness(name, names, asTyped);
+  const more = names.length - shownNames;
+  const rest = more > 0 ? `, and ${formatCount(more, 'other')}: see \`huiju collection list\`` : '';
+  return `${suggest(name, names.map(asTyped)) || '.'} There are: ${nearestFirst.slice(0, shownNames).join(', ')}${rest}`;
 }
 
 /** Finds `[ROOT/]ID_OR_ALIAS`. Throws OperatorError when nothing or more than one thing has that name. */
@@ -23,9 +35,7 @@ export function findCollection(roots: readonly ApiRoot[], name: string): FoundCo
   const [first, second] = found;
   const nameOf = ({ root, collection }: FoundCollection): string => `${root.name}/${collection.alias ?? collection.id}`;
   if (first === undefined) {
-    const names = all.flatMap((one) => [nameOf(one), one.collection.alias ?? one.collection.id]);
-    const there = all.map(nameOf).join(', ');
-    throw new OperatorError(`there is no collection ${name}${suggest(name, names) || '.'} There are: ${there}`);
+    throw new OperatorError(`there is no collection ${name}${describeChoice(name, all.map(nameOf))}`);
   }
   if (second !== undefined) {
     throw new OperatorError(`${name} is the name of several collections; say one of: ${found.map(nameOf).join(', ')}`);

@@ -1,10 +1,11 @@
 /** `huiju import`: publishes files through the same door as HTTP. */
 
-import { stat } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { loadConfig } from '../config.ts';
 import { OperatorError, TaxiiError } from '../errors.ts';
+import { watchExtensions } from '../hub/registered-extensions.ts';
 import { findUser, unknownUser } from '../hub/users.ts';
+import type { Language } from '../stix/issue.ts';
 import { createScanner, ScanError, type ScanResult } from '../stix/scan.ts';
 import { microsNow } from '../stix/timestamp.ts';
 import { openStore } from '../store/open-store.ts';
@@ -15,7 +16,8 @@ import { type Incoming, type WriteDeps, writeObjects } from '../taxii/write.ts';
 import { formatCount } from '../text.ts';
 import { type FoundCollection, findCollection } from './find-collection.ts';
 import { openReport, Tally } from './import-report.ts';
-import { findListFault, type Input, kindOf, listInputs, openInput, readLines, scanText } from './input.ts';
+import { findListFault, type Input, kindOf, listInputs, openInput, readLines, scanText, totalSize } from './input.ts';
+import { languageOption } from './language-option.ts';
 import { type Progress, startProgress } from './progress.ts';
 import { realPathOf } from './real-path.ts';
 import { isFileFault, reasonOf } from './reason.ts';
@@ -25,6 +27,7 @@ interface ImportOptions {
   readonly collection: string;
   readonly as?: string;
   readonly report?: string;
+  readonly lang: Language;
 }
 
 /** No user can have this name, so what is imported without `--as` belongs to nobody but curators and admins. */
@@ -36,6 +39,7 @@ interface Job {
   readonly deps: WriteDeps;
   readonly target: FoundCollection;
   readonly submitter: string;
+  readonly language: Language;
   readonly maxObjectLength: number;
   readonly maxLineLength: number;
   readonly tally: Tally;
@@ -113,9 +117,9 @@ async function openDocument(input: Input, job: Job): Promise<ClosableIncoming> {
 /** The objects of NDJSON; a line that is broken fails alone. */
 async function* slicesOfLines(input: Input, job: Job): AsyncGenerator<Slice> {
   const slicer = new Slicer(new Map());
-  for await (const { line, bytes } of readLines(input.read(counter(job)), job.maxLineLength)) {
+  for await (const { line, offset, bytes } of readLines(input.read(counter(job)), job.maxLineLength)) {
     try {
-      const { scan, kind, elements } = scanText(bytes, job.maxObjectLength);
+      const { scan, kind, elements } = scanText(bytes, job.maxObjectLength, { line, offset });
       requireList(scan);
       for (const text of kind === 'object' ? [textOf(scan)] : elements) slicer.add({ text, tooLong: false, line });
     } catch (error) {
@@ -143,11 +147,12 @@ async function* untilAborted(slices: Incoming['slices'], signal: AbortSignal): A
 }
 
 async function importInput(input: Input, job: Job): Promise<void> {
-  const { deps, target, submitter, tally, signal } = job;
+  const { deps, submitter, language, tally, signal } = job;
+  const target = { collection: job.target.collection, submitter, language };
   const incoming = input.form === 'lines' ? openLines(input, job) : await openDocument(input, job);
   try {
     const slices = untilAborted(incoming.slices, signal);
-    await writeObjects(deps, { collection: target.collection, submitter }, { ...incoming, slices }, (verdicts) => {
+    await writeObjects(deps, target, { ...incoming, slices }, (verdicts) => {
       tally.count(input.name, verdicts);
       job.progress.update(job.done, formatCount(tally.total, 'object'));
     });
@@ -201,17 +206,6 @@ async function findFiles(paths: readonly string[]): Promise<string[]> {
   return files;
 }
 
-/** Bytes of all; undefined when one is no file and has no size before its end. */
-async function totalSize(files: readonly string[]): Promise<number | undefined> {
-  let total = 0;
-  for (const file of files) {
-    const status = file === '-' ? undefined : await stat(file);
-    if (status?.isFile() !== true) return undefined;
-    total += status.size;
-  }
-  return total;
-}
-
 /** The report is written from its beginning on, so it must not be what is to be read. */
 async function refuseInput(report: string, files: readonly string[]): Promise<void> {
   const real = await realPathOf(report);
@@ -242,9 +236,10 @@ async function importFiles(paths: readonly string[], options: ImportOptions): Pr
     const report = openReport(options.report);
     const tally = new Tally(report);
     const job: Job = {
-      deps: { store, checker, now: microsNow },
+      deps: { store, checker, registeredExtensions: watchExtensions(store), now: microsNow },
       target,
       submitter: options.as ?? importer,
+      language: options.lang,
       maxObjectLength: config.maxObjectLength,
       maxLineLength: config.maxContentLength,
       tally,
@@ -279,6 +274,7 @@ export function registerImport(program: Command): void {
     )
     .requiredOption('--collection <[root/]id-or-alias>', 'where to publish')
     .option('--as <user>', 'publish in the name of this user')
-    .option('--report <file>', 'write every failure to this file, one JSON object a line')
+    .option('--report <file>', 'write every failure and warning to this file, one JSON object a line')
+    .addOption(languageOption())
     .action(importFiles);
 }

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { addAbortSignal } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { OperatorError } from '../errors.ts';
-import { createScanner, ScanError, type ScanResult } from '../stix/scan.ts';
-import { cannot } from './reason.ts';
+import { createScanner, ScanError, type ScanOptions, type ScanResult } from '../stix/scan.ts';
+import { cannot, isGzipFault } from './reason.ts';
 
 export interface Input {
   readonly name: string;
@@ -88,10 +88,15 @@ async function* unpacked(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint
 async function peek(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const parts: Uint8Array[] = [];
   let length = 0;
-  for await (const chunk of chunks) {
-    parts.push(chunk);
-    length += chunk.length;
-    if (length >= peekLength) break;
+  try {
+    for await (const chunk of chunks) {
+      parts.push(chunk);
+      length += chunk.length;
+      if (length >= peekLength) break;
+    }
+  } catch (error) {
+    // Whoever reads the text comes upon it.
+    if (!isGzipFault(error)) throw error;
   }
   return Buffer.concat(parts).subarray(0, peekLength);
 }
@@ -106,11 +111,17 @@ async function openStandardInput(signal: AbortSignal | undefined): Promise<Input
   const iterator = unpacked(counted(fromStandardInput(signal), (count) => counter?.(count)));
   const parts: Uint8Array[] = [];
   let length = 0;
-  while (length < peekLength) {
-    const next = await iterator.next();
-    if (next.done === true) break;
-    parts.push(next.value);
-    length += next.value.length;
+  let fault: unknown;
+  try {
+    while (length < peekLength) {
+      const next = await iterator.next();
+      if (next.done === true) break;
+      parts.push(next.value);
+      length += next.value.length;
+    }
+  } catch (error) {
+    if (!isGzipFault(error)) throw error;
+    fault = error;
   }
   return {
     name: 'standard input',
@@ -121,6 +132,7 @@ async function openStandardInput(signal: AbortSignal | undefined): Promise<Input
       counter = onBytes;
       onBytes?.(length);
       yield* parts.splice(0);
+      if (fault !== undefined) throw fault;
       yield* iterator;
     },
   };
@@ -154,6 +166,17 @@ export async function listInputs(path: string): Promise<readonly string[]> {
   throw new OperatorError(`${path} has no file that ends in .json, .ndjson or .jsonl, packed (.gz) or not`);
 }
 
+/** Bytes of all files; undefined when one is no file and has no size before its end. */
+export async function totalSize(files: readonly string[]): Promise<number | undefined> {
+  let total = 0;
+  for (const file of files) {
+    const status = file === '-' ? undefined : await stat(file);
+    if (status?.isFile() !== true) return undefined;
+    total += status.size;
+  }
+  return total;
+}
+
 /**
  * Opens a file, or standard input for `-`. It, and what reads from the input, throws what Node throws when it cannot be
  * read (`reasonOf` explains it), after the signal an AbortError.
@@ -172,6 +195,8 @@ export async function openInput(path: string, signal?: AbortSignal): Promise<Inp
 interface ScannedLine {
   /** From 1. */
   readonly line: number;
+  /** The byte of the text at which it begins. */
+  readonly offset: number;
   /** The line as it stands in the file. */
   readonly bytes: Buffer;
 }
@@ -179,6 +204,8 @@ interface ScannedLine {
 /** Lines that are not blank. A line over `maxLength` is cut there, which makes it broken JSON. */
 export async function* readLines(chunks: AsyncIterable<Uint8Array>, maxLength: number): AsyncGenerator<ScannedLine> {
   let line = 1;
+  let offset = 0;
+  let read = 0;
   let parts: Uint8Array[] = [];
   let length = 0;
   const take = (part: Uint8Array): void => {
@@ -198,14 +225,16 @@ export async function* readLines(chunks: AsyncIterable<Uint8Array>, maxLength: n
     for (let end = chunk.indexOf(0x0a); end >= 0; end = chunk.indexOf(0x0a, from)) {
       take(chunk.subarray(from, end));
       const bytes = finish();
-      if (!isBlank(bytes)) yield { line, bytes };
+      if (!isBlank(bytes)) yield { line, offset, bytes };
       line += 1;
       from = end + 1;
+      offset = read + from;
     }
     take(chunk.subarray(from));
+    read += chunk.length;
   }
   const last = finish();
-  if (!isBlank(last)) yield { line, bytes: last };
+  if (!isBlank(last)) yield { line, offset, bytes: last };
 }
 
 function isBlank(bytes: Buffer): boolean {
@@ -233,14 +262,16 @@ export function findListFault(scan: ScanResult): string | undefined {
   return scan.count === 0 ? 'the list `objects` is empty' : undefined;
 }
 
-/** Scans a whole text that is in memory, a line for example. Throws ScanError. */
+/** Scans a whole text that is in memory, a line for example; `begin` is where it stands in its file. Throws ScanError. */
 export function scanText(
   bytes: Uint8Array,
   maxObjectLength: number,
+  begin: ScanOptions['begin'] = { line: 1, offset: 0 },
 ): Document & { readonly elements: readonly Buffer[] } {
   const elements: Buffer[] = [];
   const scanner = createScanner({
     maxObjectLength,
+    begin,
     onObject: ({ text, tooLong }) => {
       if (tooLong) throw new ScanError('length', `an object is longer than ${maxObjectLength} bytes`);
       elements.push(Buffer.from(text));

@@ -1,6 +1,7 @@
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
 import { OperatorError } from '../errors.ts';
+import { Interrupted } from './signals.ts';
 
 // More than any password that passes; a whole file that was redirected by mistake is not read to its end.
 const maxLineBytes = 8192;
@@ -22,7 +23,7 @@ async function readPasswordLine(): Promise<string> {
   try {
     return await readLine();
   } catch (error) {
-    if (error instanceof TypeError) throw new OperatorError('The password on standard input is not UTF-8.');
+    if (error instanceof TypeError) throw new OperatorError('the password on standard input is not UTF-8');
     throw error;
   }
 }
@@ -33,11 +34,14 @@ function ask(question: string): Promise<string> {
   const terminal = createInterface({ input: process.stdin, output: nowhere, terminal: true, historySize: 0 });
   process.stderr.write(question);
   return new Promise((resolve, reject) => {
-    terminal.once('SIGINT', () => terminal.close());
+    terminal.once('SIGINT', () => {
+      reject(new Interrupted('SIGINT', 'nothing was changed'));
+      terminal.close();
+    });
     terminal.once('close', () => {
       process.stderr.write('\n');
-      // Ctrl-C and Ctrl-D close without an answer; after an answer the promise is settled already.
-      reject(new OperatorError('No password was given.'));
+      // Ctrl-D closes without an answer; after an answer or Ctrl-C the promise is settled already.
+      reject(new OperatorError('no password was given'));
     });
     terminal.question('', (answer) => {
       resolve(answer);
@@ -50,9 +54,9 @@ function ask(question: string): Promise<string> {
 export async function readPassword(fromStdin: boolean): Promise<string> {
   if (fromStdin) return readPasswordLine();
   if (!process.stdin.isTTY) {
-    throw new OperatorError('There is no terminal to ask for the password on: pipe it in, with --password-stdin.');
+    throw new OperatorError('there is no terminal to ask for the password on: pipe it in, with --password-stdin');
   }
   const password = await ask('Password: ');
-  if ((await ask('Again: ')) !== password) throw new OperatorError('The two passwords differ.');
+  if ((await ask('Again: ')) !== password) throw new OperatorError('the two passwords differ: nothing was changed');
   return password;
 }

@@ -1,8 +1,10 @@
 /** The command line: what commands there are, and what becomes of their errors. */
 
 import { readFileSync } from 'node:fs';
-import { Command, CommanderError } from 'commander';
-import { OperatorError, TaxiiError } from '../errors.ts';
+import { Command, CommanderError, type Option } from 'commander';
+import { OperatorError, systemReasonOf, TaxiiError } from '../errors.ts';
+import { suggest } from '../nearest.ts';
+import { exitCodeOf, Interrupted } from './signals.ts';
 
 const failed = 1;
 const wrongUsage = 2;
@@ -16,6 +18,7 @@ const commands: Readonly<Record<string, (program: Command) => Promise<void>>> = 
   user: async (program) => (await import('./user.ts')).registerUser(program),
   token: async (program) => (await import('./token.ts')).registerToken(program),
   collection: async (program) => (await import('./collection.ts')).registerCollection(program),
+  extension: async (program) => (await import('./extension.ts')).registerExtensionCommand(program),
   access: async (program) => (await import('./access.ts')).registerAccess(program),
   backup: async (program) => (await import('./backup.ts')).registerBackup(program),
   restore: async (program) => (await import('./restore.ts')).registerRestore(program),
@@ -29,6 +32,55 @@ function readVersion(): string {
   return manifest.version;
 }
 
+function* allCommands(command: Command): Generator<Command> {
+  yield command;
+  for (const child of command.commands) yield* allCommands(child);
+}
+
+/** Commander takes the value for a part of the name where an unknown option is written with `=`. */
+function suggestOption(text: string, program: Command): string {
+  const typed = /^error: unknown option '(--[^=']+)=/.exec(text)?.[1];
+  if (typed === undefined) return text;
+  const known = [...allCommands(program)].flatMap(({ options }) => options.map(({ long }) => long ?? ''));
+  return `error: unknown option '${typed}'${suggest(typed, known)}\n`;
+}
+
+/** What a command takes besides arguments, for who gave it one too many. */
+function describeOptions({ options }: Command): string {
+  const flags = options.map((option) => option.flags).join(', ');
+  return flags === '' ? '' : `; its options are ${flags}`;
+}
+
+function refuseExcess(called: Command): void {
+  const { registeredArguments, args } = called;
+  const excess = args[registeredArguments.length];
+  if (excess === undefined || registeredArguments.at(-1)?.variadic === true) return;
+  const taken = registeredArguments.map((argument) => argument.name()).join(' and ') || 'no arguments';
+  const name = `${called.parent?.name() === 'huiju' ? '' : `${called.parent?.name()} `}${called.name()}`;
+  called.error(`error: too many arguments: ${name} takes ${taken}, not '${excess}'${describeOptions(called)}`);
+}
+
+/**
+ * Looks for missing options and for excess arguments last. Commander does it first, and would tell somebody who has
+ * misspelt a required option only that it is missing.
+ */
+function checkLast(program: Command): void {
+  const required = new Set<Option>();
+  for (const command of allCommands(program)) {
+    command.allowExcessArguments();
+    for (const option of command.options.filter(({ mandatory }) => mandatory)) {
+      required.add(option.makeOptionMandatory(false));
+    }
+  }
+  program.hook('preAction', (_program, called) => {
+    refuseExcess(called);
+    const missing = called.options.find(
+      (option) => required.has(option) && called.getOptionValue(option.attributeName()) === undefined,
+    );
+    if (missing !== undefined) called.error(`error: required option '${missing.flags}' not specified`);
+  });
+}
+
 /** The program with the command that is called; with all of them when it is none of these, for help and suggestions. */
 export async function loadProgram(called: string | undefined): Promise<Command> {
   const program = new Command('huiju')
@@ -36,21 +88,25 @@ export async function loadProgram(called: string | undefined): Promise<Command> 
     .version(readVersion())
     // Commands inherit what stands before them: run() decides on exit codes, and errors have one look.
     .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'huiju: ')) })
+    .configureOutput({
+      outputError: (text, write) => write(suggestOption(text, program).replace(/^error: /, 'huiju: ')),
+    })
     .showHelpAfterError('See --help.');
   const register = called !== undefined && Object.hasOwn(commands, called) ? commands[called] : undefined;
   for (const add of register === undefined ? Object.values(commands) : [register]) await add(program);
+  checkLast(program);
   return program;
 }
 
 /** What an error says to the operator: its message; the stack only of one that nobody foresaw. */
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const isForeseen = error instanceof OperatorError || error instanceof TaxiiError || 'syscall' in error;
+  if ('syscall' in error) return 'path' in error ? `${error.path}: ${systemReasonOf(error)}` : error.message;
+  const isForeseen = [OperatorError, TaxiiError, Interrupted].some((kind) => error instanceof kind);
   return isForeseen ? error.message : `internal error: ${error.stack ?? error.message}`;
 }
 
-/** Runs a command to its end and sets the exit code: 1 when it failed, 2 when it was called wrongly. */
+/** Runs a command to its end and sets the exit code: 1 when it failed, 2 called wrongly, 130 and alike for signals. */
 export async function run(args: readonly string[]): Promise<void> {
   try {
     const program = await loadProgram(args[0]);
@@ -62,6 +118,6 @@ export async function run(args: readonly string[]): Promise<void> {
       return;
     }
     process.stderr.write(`huiju: ${describe(error)}\n`);
-    process.exitCode = failed;
+    process.exitCode = error instanceof Interrupted ? exitCodeOf(error.signal) : failed;
   }
 }

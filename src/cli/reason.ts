@@ -1,13 +1,8 @@
 /** Why a file could not be used, in a few words. */
 
-import { codeOf, messageOf, OperatorError } from '../errors.ts';
-
-const reasons: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file',
-  EACCES: 'permission denied',
-  EISDIR: 'it is a folder',
-  Z_BUF_ERROR: 'the gzip data ends too early',
-};
+import { existsSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { codeOf, messageOf, OperatorError, systemReasonOf } from '../errors.ts';
 
 /** Whether zlib found that data is no gzip, or broken. */
 export function isGzipFault(error: unknown): boolean {
@@ -19,17 +14,33 @@ export function isFileFault(error: unknown): boolean {
   return isGzipFault(error) || (error instanceof Error && 'syscall' in error);
 }
 
-/** Why reading or writing failed. */
+/** Why reading a file failed, which may be packed. */
 export function reasonOf(error: unknown): string {
-  const reason = reasons[codeOf(error) ?? ''];
-  if (reason !== undefined || !isGzipFault(error)) return reason ?? messageOf(error);
+  if (codeOf(error) === 'Z_BUF_ERROR') return 'the gzip data ends too early';
+  if (codeOf(error) === 'ENOENT') return 'there is no such file';
+  if (!isGzipFault(error)) return systemReasonOf(error);
   // What does not begin as gzip is never unpacked, so the header that is wrong stands behind gzip that was whole.
   return messageOf(error) === 'incorrect header check'
     ? 'something follows the end of the gzip data'
     : 'it is broken gzip';
 }
 
+function findFolderFault(path: string): string | undefined {
+  const folder = dirname(path);
+  if (!existsSync(folder)) return `the folder ${folder} does not exist; make it, or name another`;
+  return statSync(folder).isDirectory() ? undefined : `${folder} is a file, not a folder`;
+}
+
 /** What to throw when a file could not be read or written: an OperatorError, or the error itself if it is no fault of the file. */
 export function cannot(verb: 'read' | 'write' | 'restore', path: string, error: unknown): unknown {
-  return isFileFault(error) ? new OperatorError(`cannot ${verb} ${path}: ${reasonOf(error)}`) : error;
+  if (!isFileFault(error)) return error;
+  const fault = (verb === 'write' ? findFolderFault(path) : undefined) ?? reasonOf(error);
+  return new OperatorError(`cannot ${verb} ${path}: ${fault}`);
+}
+
+/** Throws OperatorError where a file cannot be made because of what is there: before hours of work are lost on it. */
+export function assertWritable(path: string): void {
+  const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+  const fault = isFolder ? 'it is a folder; name a file in it' : findFolderFault(path);
+  if (fault !== undefined) throw new OperatorError(`cannot write ${path}: ${fault}`);
 }

@@ -25,8 +25,14 @@ async function printNewToken(user: string, options: { expires?: Micros }): Promi
 
 async function printTokens(options: { user?: string; json?: true }): Promise<void> {
   const tokens = await withStore((store) => listTokens(store, options.user));
-  const rows = tokens.map(({ id, user, created_at, expires_at }) => [id, user, created_at, expires_at ?? 'never']);
-  printList(tokens, options.json === true, ['ID', 'USER', 'CREATED', 'EXPIRES'], rows);
+  const rows = tokens.map(({ id, user, created_at, expires_at, last_used_at }) => [
+    id,
+    user,
+    created_at,
+    expires_at ?? 'never',
+    last_used_at ?? 'never',
+  ]);
+  printList(tokens, options.json === true, ['ID', 'USER', 'CREATED', 'EXPIRES', 'LAST USED'], rows);
 }
 
 async function revoke(id: string): Promise<void> {

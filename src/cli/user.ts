@@ -1,7 +1,17 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Config } from '../config.ts';
 import { isName, isRole, nameRule, roleRule } from '../hub/names.ts';
-import { changeRoles, createUser, listUsers, setDisabled, setPassword } from '../hub/users.ts';
+import {
+  changeRoles,
+  createUser,
+  findUser,
+  hasWorkingAdmin,
+  listUsers,
+  setDisabled,
+  setPassword,
+  takenName,
+  unknownUser,
+} from '../hub/users.ts';
 import { suggest } from '../nearest.ts';
 import { formatMicros } from '../stix/timestamp.ts';
 import type { Store } from '../store/store.ts';
@@ -37,9 +47,11 @@ function warnOfUnknownRoles(roles: readonly string[], { collections }: Config): 
 }
 
 async function addUser(name: string, options: { role?: string[]; passwordStdin?: true }): Promise<void> {
-  const password = await readPassword(options.passwordStdin === true);
   const roles = options.role ?? [];
   await withStore(async (store, config) => {
+    // Before the password is asked for: nobody likes to type one twice in vain.
+    if ((await findUser(store, name)) !== undefined) throw takenName(name);
+    const password = await readPassword(options.passwordStdin === true);
     await createUser(store, name, password, roles);
     warnOfUnknownRoles(roles, config);
   });
@@ -87,21 +99,37 @@ async function changeUserRoles(
   const choose = (present: readonly string[]) =>
     isChange ? [...present, ...(add ?? [])].filter((role) => !remove?.includes(role)) : roles;
   const chosen = await withStore(async (store, config) => {
+    const hadAdmin = await hasWorkingAdmin(store);
     const changed = await changeRoles(store, name, choose);
     warnOfUnknownRoles([...roles, ...(add ?? [])], config);
+    await warnOfNoAdmin(store, name, hadAdmin, `role ${name} --add admin`);
     return changed;
   });
   printLine(`User ${name} has ${describeRoles(chosen)}.`);
 }
 
 async function changePassword(name: string, options: { passwordStdin?: true }): Promise<void> {
-  const password = await readPassword(options.passwordStdin === true);
-  await withStore((store) => setPassword(store, name, password));
+  await withStore(async (store) => {
+    if ((await findUser(store, name)) === undefined) throw await unknownUser(store, name);
+    await setPassword(store, name, await readPassword(options.passwordStdin === true));
+  });
   printLine(`User ${name} has a new password.`);
 }
 
+/** Says so when a change has left nobody who can administer; `undo` is the command that takes it back. */
+async function warnOfNoAdmin(store: Store, name: string, hadAdmin: boolean, undo: string): Promise<void> {
+  if (!hadAdmin || (await hasWorkingAdmin(store))) return;
+  process.stderr.write(
+    `huiju: warning: ${name} was the last enabled user with the role admin; take it back with: huiju user ${undo}\n`,
+  );
+}
+
 async function changeState(name: string, disabled: boolean): Promise<void> {
-  await withStore((store) => setDisabled(store, name, disabled));
+  await withStore(async (store) => {
+    const hadAdmin = await hasWorkingAdmin(store);
+    await setDisabled(store, name, disabled);
+    await warnOfNoAdmin(store, name, hadAdmin, `enable ${name}`);
+  });
   printLine(`User ${name} is ${disabled ? 'disabled' : 'enabled'}.`);
 }
 

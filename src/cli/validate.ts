@@ -1,150 +1,255 @@
 /** `huiju validate`: the verdicts that publishing would give, without a server or store. */
 
+import { once } from 'node:events';
 import { type Command, Option } from 'commander';
 import { loadConfig } from '../config.ts';
 import type { CheckedObject } from '../stix/check-object.ts';
-import { formatIssue, tooLongIssue } from '../stix/issue.ts';
-import { createScanner, ScanError } from '../stix/scan.ts';
+import type { Extensions } from '../stix/extensions.ts';
+import { formatIssue, type Issue, type Language, tooLongIssue } from '../stix/issue.ts';
+import { locateValue, type Position } from '../stix/locate.ts';
+import { createScanner, ScanError, type ScannedPlace, type ScanResult } from '../stix/scan.ts';
 import { formatCount } from '../text.ts';
-import { findListFault, type Input, kindOf, listInputs, openInput, readLines, scanText } from './input.ts';
-import { startProgress } from './progress.ts';
+import { loadExtensions } from './extension-files.ts';
+import { findListFault, type Input, kindOf, listInputs, openInput, readLines, scanText, totalSize } from './input.ts';
+import { languageOption } from './language-option.ts';
+import { type Progress, startProgress } from './progress.ts';
 import { cannot, isGzipFault, reasonOf } from './reason.ts';
+import { RecentBytes } from './recent-bytes.ts';
 
 interface ValidateOptions {
   readonly policy: 'spec' | 'strict';
   readonly format: 'text' | 'json';
+  readonly lang: Language;
+  readonly extension?: readonly string[];
 }
 
 /** What is said of one object; of the bundle around the objects under index -1. */
 type Judged = Pick<CheckedObject, 'id' | 'type' | 'errors' | 'warnings'>;
-type Say = (index: number, judged: Judged) => void;
-
-function broken(error: unknown): Judged {
-  const isShape = error instanceof ScanError && error.kind !== 'syntax';
-  const message = error instanceof ScanError ? error.message : reasonOf(error);
-  return {
-    id: null,
-    type: null,
-    errors: [{ code: isShape ? 'invalid-envelope' : 'malformed-json', path: '', message }],
-    warnings: [],
-  };
-}
-
-/** Whether the text is at fault, and so gets a verdict. */
-function isFault(error: unknown): boolean {
-  return error instanceof ScanError || isGzipFault(error);
-}
-
-function tooLong(limit: number): Judged {
-  return { id: null, type: null, errors: [tooLongIssue(limit)], warnings: [] };
-}
+/** Where in the file a JSON Pointer into the object leads; undefined when that is not known. */
+type Locate = (pointer: string) => Position | undefined;
+type Say = (index: number, judged: Judged, locate: Locate) => void;
 
 interface Run {
   readonly check: typeof import('../stix/check-object.ts');
   readonly policy: ValidateOptions['policy'];
+  readonly language: Language;
+  readonly extensions: Extensions;
   readonly maxObjectLength: number;
   readonly maxLineLength: number;
   readonly say: Say;
-  readonly onBytes: (count: number) => void;
+  /** Waits until what was said is written. */
+  readonly flush: () => Promise<void>;
+}
+
+function wrong(code: string, message: string): Judged {
+  return { id: null, type: null, errors: [{ code, path: '', message }], warnings: [] };
+}
+
+function tooLong({ maxObjectLength, language }: Run): Judged {
+  return { id: null, type: null, errors: [tooLongIssue(maxObjectLength, language)], warnings: [] };
+}
+
+/** Says what is wrong with a text that cannot be read on. Throws what is no fault of the text. */
+function sayBroken(error: unknown, index: number, bytesRead: number, say: Say): void {
+  if (error instanceof ScanError) {
+    const code = error.kind === 'syntax' ? 'malformed-json' : 'invalid-envelope';
+    say(index, wrong(code, error.message), () => error.place);
+  } else if (isGzipFault(error)) {
+    say(index, wrong('malformed-json', `${reasonOf(error)} (after byte ${bytesRead} of the file)`), () => undefined);
+  } else throw error;
+}
+
+/** The place in the file of what a pointer leads to, in a text that begins at `begin`. */
+function locateBehind(begin: Position, text: string | undefined, pointer: string): Position {
+  if (text === undefined) return begin;
+  const { line, column } = locateValue(text, pointer);
+  return line === 1 ? { line: begin.line, column: begin.column + column - 1 } : { line: begin.line + line - 1, column };
+}
+
+/** What is said of the text around the objects, or of a text that is one object. */
+function judgeRoot(scan: ScanResult, recent: RecentBytes, { check, policy, language, extensions, say }: Run): void {
+  const kind = kindOf(scan);
+  const text = scan.count === 0 ? recent.find(0) : undefined;
+  const locate: Locate = (pointer) => locateValue(text ?? Buffer.from(recent.beginning).toString(), pointer);
+  if (kind === 'object') say(0, check.checkObject(scan.root, policy, { language, extensions }), locate);
+  const head = kind === 'bundle' ? check.checkBundleHead(scan.root, policy, { language, extensions }) : undefined;
+  const fault = findListFault(scan);
+  // STIX 2.1 §8: a bundle may be without the member, but not have an empty one.
+  const isFaulty = fault !== undefined && (kind === 'envelope' || scan.objects !== 'absent');
+  const list = isFaulty ? wrong('invalid-envelope', fault).errors : [];
+  const errors = [...(head?.errors ?? []), ...list];
+  if (errors.length > 0) say(-1, { id: head?.id ?? null, type: head?.type ?? null, errors, warnings: [] }, locate);
 }
 
 /** A bundle, envelope or single object: one verdict for each object, as it is read. */
-async function validateDocument(input: Input, { check, policy, maxObjectLength, say, onBytes }: Run): Promise<void> {
+async function validateDocument(chunks: AsyncIterable<Uint8Array>, run: Run): Promise<void> {
+  const { check, policy, language, extensions, maxObjectLength, say, flush } = run;
+  const recent = new RecentBytes();
   let index = 0;
+  let lastEnd = 0;
+  const judge = (text: Buffer, begin: Position, { offset, end }: ScannedPlace): void => {
+    let source: string | undefined;
+    say(index, check.checkObject(text.toString(), policy, { language, extensions }), (pointer) => {
+      source ??= recent.find(offset, end);
+      return locateBehind(begin, source, pointer);
+    });
+  };
   const scanner = createScanner({
     maxObjectLength,
-    onObject: (object) => {
-      say(index, object.tooLong ? tooLong(maxObjectLength) : check.checkObject(object.text.toString(), policy));
+    onObject: (object, place) => {
+      const begin = { line: object.line, column: place.column };
+      if (object.tooLong) say(index, tooLong(run), () => begin);
+      else judge(object.text, begin, place);
       index += 1;
+      lastEnd = place.end;
     },
   });
+  for await (const chunk of chunks) {
+    recent.push(chunk);
+    scanner.push(chunk);
+    recent.forget(lastEnd);
+    await flush();
+  }
+  judgeRoot(scanner.end(), recent, run);
+}
+
+function findLineFault(bytes: Buffer, begin: { line: number; offset: number }, limit: number): ScanError | undefined {
   try {
-    for await (const chunk of input.read(onBytes)) scanner.push(chunk);
-    const scan = scanner.end();
-    const kind = kindOf(scan);
-    if (kind === 'object') say(index, check.checkObject(scan.root, policy));
-    const head = kind === 'bundle' ? check.checkBundleHead(scan.root, policy) : undefined;
-    const fault = findListFault(scan);
-    // STIX 2.1 §8: a bundle may be without the member, but not have an empty one.
-    const isFaulty = fault !== undefined && (kind === 'envelope' || scan.objects !== 'absent');
-    const list = isFaulty ? broken(new ScanError('shape', fault)) : undefined;
-    const errors = [...(head?.errors ?? []), ...(list?.errors ?? [])];
-    if (errors.length > 0) say(-1, { id: head?.id ?? null, type: head?.type ?? null, errors, warnings: [] });
+    scanText(bytes, limit, begin);
+    return undefined;
   } catch (error) {
-    if (!isFault(error)) throw error;
-    say(-1, broken(error));
+    if (error instanceof ScanError) return error;
+    throw error;
   }
 }
 
-function validateLine(bytes: Buffer, { check, policy, maxObjectLength }: Run): Judged {
-  try {
-    scanText(bytes, maxObjectLength);
-  } catch (error) {
-    if (!(error instanceof ScanError)) throw error;
-    if (error.kind === 'syntax') return broken(error);
-    if (error.kind === 'length') return tooLong(maxObjectLength);
-  }
-  return check.checkDocument(bytes.toString(), policy);
-}
-
-async function validateLines(input: Input, run: Run): Promise<void> {
+async function validateLines(chunks: AsyncIterable<Uint8Array>, run: Run): Promise<void> {
+  const { check, policy, language, extensions, maxObjectLength, maxLineLength, say, flush } = run;
   let index = 0;
-  for await (const { bytes } of readLines(input.read(run.onBytes), run.maxLineLength)) {
-    run.say(index, validateLine(bytes, run));
+  for await (const { line, offset, bytes } of readLines(chunks, maxLineLength)) {
+    const fault = findLineFault(bytes, { line, offset }, maxObjectLength);
+    const text = bytes.toString();
+    const begin = { line, column: 1 };
+    if (fault?.kind === 'syntax') sayBroken(fault, index, 0, say);
+    else if (fault?.kind === 'length') say(index, tooLong(run), () => begin);
+    else {
+      const judged = check.checkDocument(text, policy, { language, extensions });
+      say(index, judged, (pointer) => locateBehind(begin, text, pointer));
+    }
     index += 1;
+    await flush();
   }
 }
 
-function formatText(file: string, index: number, { id, type, errors, warnings }: Judged): string {
+type Format = (file: string, index: number, judged: Judged, locate: Locate) => string;
+
+function formatText(file: string, index: number, { id, type, errors, warnings }: Judged, locate: Locate): string {
   if (errors.length === 0 && warnings.length === 0) return '';
   const what = index < 0 ? 'the text as a whole' : `object ${index}, ${id ?? type ?? 'without id'}`;
+  const lineOf = (level: string, issue: Issue): string => {
+    const place = locate(issue.path);
+    return `  ${file}${place === undefined ? '' : `:${place.line}:${place.column}`}: ${level} ${formatIssue(issue)}\n`;
+  };
   const lines = [
-    ...errors.map((issue) => `  error ${formatIssue(issue)}\n`),
-    ...warnings.map((issue) => `  warning ${formatIssue(issue)}\n`),
+    ...errors.map((issue) => lineOf('error', issue)),
+    ...warnings.map((issue) => lineOf('warning', issue)),
   ];
   return `${file}: ${what}\n${lines.join('')}`;
 }
 
-function formatJson(index: number, { id, type, errors, warnings }: Judged): string {
-  return `${JSON.stringify({ index, id, type, valid: errors.length === 0, errors, warnings })}\n`;
+function formatJson(_file: string, index: number, { id, type, errors, warnings }: Judged, locate: Locate): string {
+  const withPlace = (issue: Issue): object => {
+    const { line, column } = locate(issue.path) ?? {};
+    return { ...issue, line, column };
+  };
+  const [valid, found, doubts] = [errors.length === 0, errors.map(withPlace), warnings.map(withPlace)];
+  return `${JSON.stringify({ index, id, type, valid, errors: found, warnings: doubts })}\n`;
 }
 
-async function validateInput(input: Input, run: Omit<Run, 'onBytes'>, note: () => string): Promise<void> {
-  const progress = startProgress(input.name, input.size);
-  let bytes = 0;
-  const onBytes = (count: number): void => {
-    bytes += count;
-    progress.update(bytes, note());
-  };
-  try {
-    await (input.form === 'lines' ? validateLines : validateDocument)(input, { ...run, onBytes });
-  } finally {
-    progress.stop();
+const silent: Progress = { update: () => undefined, stop: () => undefined };
+
+/** Counts what is said of all files, and writes it in pieces that wait for a slow reader. */
+class Reporter {
+  objects = 0;
+  invalid = 0;
+  warnings = 0;
+  /** Bytes read of all files, and of this one. */
+  bytes = 0;
+  bytesOfFile = 0;
+  readonly #format: Format;
+  readonly #progress: Progress;
+  #pending = '';
+
+  constructor(format: Format, progress: Progress) {
+    this.#format = format;
+    this.#progress = progress;
+  }
+
+  say(file: string, index: number, judged: Judged, locate: Locate): void {
+    if (index >= 0) this.objects += 1;
+    if (judged.errors.length > 0) this.invalid += 1;
+    this.warnings += judged.warnings.length;
+    this.#pending += this.#format(file, index, judged, locate);
+  }
+
+  read(count: number): void {
+    this.bytes += count;
+    this.bytesOfFile += count;
+    this.#progress.update(this.bytes, formatCount(this.objects, 'object'));
+  }
+
+  async flush(): Promise<void> {
+    if (this.#pending === '') return;
+    const text = this.#pending;
+    this.#pending = '';
+    this.#progress.stop();
+    if (!process.stdout.write(text)) await once(process.stdout, 'drain');
+  }
+
+  summarise(): string {
+    const { objects, invalid, warnings } = this;
+    return `${formatCount(objects, 'object')}, ${invalid.toLocaleString('en-US')} invalid, ${formatCount(warnings, 'warning')}\n`;
   }
 }
 
-async function validateFiles(paths: readonly string[], { policy, format }: ValidateOptions): Promise<void> {
-  const { maxObjectLength, maxContentLength: maxLineLength } = loadConfig();
+async function validateInput(input: Input, settings: Omit<Run, 'say' | 'flush'>, reporter: Reporter): Promise<void> {
+  const say: Say = (index, judged, locate) => reporter.say(input.name, index, judged, locate);
+  const run = { ...settings, say, flush: () => reporter.flush() };
+  reporter.bytesOfFile = 0;
+  const chunks = input.read((count) => reporter.read(count));
+  try {
+    await (input.form === 'lines' ? validateLines : validateDocument)(chunks, run);
+  } catch (error) {
+    sayBroken(error, -1, reporter.bytesOfFile, say);
+  }
+  await reporter.flush();
+}
+
+async function validateFiles(paths: readonly string[], options: ValidateOptions): Promise<void> {
+  const { policy, format, lang } = options;
+  const { store, maxObjectLength, maxContentLength: maxLineLength } = loadConfig();
   // Loaded here, so that other commands do not wait for the schemas.
   const check = await import('../stix/check-object.ts');
-  let objects = 0;
-  let invalid = 0;
-  for (const path of (await Promise.all(paths.map(listInputs))).flat()) {
+  const extensions = await loadExtensions(store, options.extension ?? []);
+  const settings = { check, policy, language: lang, extensions, maxObjectLength, maxLineLength };
+  const files = (await Promise.all(paths.map(listInputs))).flat();
+  const progress = process.stderr.isTTY ? startProgress('validate', await totalSize(files)) : silent;
+  const reporter = new Reporter(format === 'json' ? formatJson : formatText, progress);
+  for (const path of files) {
     try {
-      const input = await openInput(path);
-      const say: Say = (index, judged) => {
-        if (index >= 0) objects += 1;
-        if (judged.errors.length > 0) invalid += 1;
-        process.stdout.write(format === 'json' ? formatJson(index, judged) : formatText(input.name, index, judged));
-      };
-      const run = { check, policy, maxObjectLength, maxLineLength, say };
-      await validateInput(input, run, () => formatCount(objects, 'object'));
+      await validateInput(await openInput(path), settings, reporter);
     } catch (error) {
       throw cannot('read', path, error);
+    } finally {
+      progress.stop();
     }
   }
-  if (format === 'text') process.stdout.write(`${objects} objects checked, ${invalid} invalid\n`);
-  if (invalid > 0) process.exitCode = 1;
+  if (format === 'text') process.stdout.write(reporter.summarise());
+  if (reporter.invalid > 0) process.exitCode = 1;
+}
+
+function collect(path: string, paths: readonly string[] = []): string[] {
+  return [...paths, path];
 }
 
 export function registerValidate(program: Command): void {
@@ -160,8 +265,10 @@ export function registerValidate(program: Command): void {
         .choices(['spec', 'strict'])
         .default('spec'),
     )
+    .option('--extension <file>', 'register this extension for this run; may be repeated', collect)
     .addOption(
       new Option('--format <format>', 'json: one line for each object').choices(['text', 'json']).default('text'),
     )
+    .addOption(languageOption())
     .action(validateFiles);
 }

@@ -4,14 +4,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { codeOf, TaxiiError } from '../errors.ts';
-import type { Pace } from './limits.ts';
-import { createPatience } from './patience.ts';
 import type { Upload } from './uploads.ts';
 
 export interface BodyLimits {
   /** Decoded bytes. */
   readonly maxLength: number;
-  readonly pace: Pace;
   /** Bytes received before the upload needs a turn. */
   readonly freeBytes: number;
 }
@@ -35,8 +32,7 @@ function findDecoder(encoding: string): NodeJS.ReadWriteStream | undefined {
 
 // Not the stream's own iterator, which can't give up waiting. Who stops reading early still has an answer to send, so
 // the request is never destroyed here.
-async function* bytesOf(request: IncomingMessage, pace: Pace): AsyncGenerator<Buffer> {
-  const patience = createPatience(pace);
+async function* bytesOf(request: IncomingMessage, { patience, tooSlow }: Upload): AsyncGenerator<Buffer> {
   while (!request.readableEnded) {
     const chunk: Buffer | null = request.read();
     if (chunk !== null) {
@@ -45,10 +41,7 @@ async function* bytesOf(request: IncomingMessage, pace: Pace): AsyncGenerator<Bu
       continue;
     }
     if (request.destroyed) throw new Error('the client left in the middle of its body');
-    if (!(await patience.wait(request, ['readable', 'end', 'close', 'error']))) {
-      const rate = `stays under ${pace.bytesPerSecond} bytes per second`;
-      throw new TaxiiError('request-timeout', `The body stopped, or ${rate}. Nothing was stored; send it again.`);
-    }
+    if (!(await patience.wait(request, ['readable', 'end', 'close', 'error']))) throw tooSlow();
   }
 }
 
@@ -97,6 +90,6 @@ export function readBody(
   if (declared > limits.maxLength && decoder === undefined) throw tooLarge(limits.maxLength);
   // RFC 9110 §10.1.1: the client waits for this word before it sends a body that might be refused.
   if (request.headers.expect?.toLowerCase() === '100-continue') response.writeContinue();
-  const bytes = bytesOf(request, limits.pace);
+  const bytes = bytesOf(request, upload);
   return limited(decoder === undefined ? bytes : decoded(bytes, decoder), limits, upload);
 }

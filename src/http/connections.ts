@@ -1,6 +1,6 @@
 /** Connections: how many, and for how long one may do nothing. */
 
-import type { Server, ServerOptions } from 'node:http';
+import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { RequestHandler } from 'express';
 import { type HttpLimits, readingTime } from './limits.ts';
@@ -20,6 +20,37 @@ export function connectionOptions({ headersTimeout, keepAliveTimeout }: HttpLimi
     connectionsCheckingInterval: Math.min(headersTimeout, 5000),
     requireHostHeader: false,
   };
+}
+
+/**
+ * Lets clients close their side after a request and still read the answer (RFC 9112 §9.6); Node closes the other side
+ * when it has been sent, or at once when none is due.
+ */
+export function allowHalfOpen(server: Server): void {
+  Object.assign(server, { httpAllowHalfOpen: true });
+}
+
+/**
+ * Calls `depart` when the client has left: at once when its connection is gone, and some time after it closed its side,
+ * which is all that is seen of many who leave.
+ */
+export function onDeparture(
+  { socket }: IncomingMessage,
+  response: ServerResponse,
+  halfOpenTimeout: number,
+  depart: () => void,
+): void {
+  let timer: NodeJS.Timeout | undefined;
+  const halfClosed = (): void => {
+    timer = setTimeout(depart, halfOpenTimeout);
+  };
+  if (socket.readableEnded) halfClosed();
+  else socket.once('end', halfClosed);
+  response.once('close', () => {
+    clearTimeout(timer);
+    socket.off('end', halfClosed);
+    depart();
+  });
 }
 
 /** Bounds the connections of a server, and ends those on which nothing moves (with `excuseWaiting`). */

@@ -13,18 +13,34 @@ const preflightHeaders = {
 };
 const exposedHeaders = 'X-TAXII-Date-Added-First, X-TAXII-Date-Added-Last, Allow, Retry-After, WWW-Authenticate';
 
-/** Answers preflights, without a login, and marks the other answers for the sites in `origins`. */
-export function allowOrigins(origins: CorsOrigins): RequestHandler {
-  return (request, response, next) => {
-    const { origin } = request.headers;
-    if (origins !== '*') response.vary('Origin');
-    if (origin === undefined || (origins !== '*' && !origins.includes(origin))) return next();
-    response.setHeader('Access-Control-Allow-Origin', origins === '*' ? '*' : origin);
-    if (origins !== '*') response.setHeader('Access-Control-Allow-Credentials', 'true');
-    if (request.method !== 'OPTIONS' || request.headers['access-control-request-method'] === undefined) {
-      response.setHeader('Access-Control-Expose-Headers', exposedHeaders);
-      return next();
-    }
-    response.writeHead(204, preflightHeaders).end();
+/** The header fields that answers to a request of this origin have. */
+export function corsHeaders(origins: CorsOrigins | undefined, origin: string | undefined): Record<string, string> {
+  if (origins === undefined) return {};
+  const vary = origins === '*' ? undefined : { Vary: 'Origin' };
+  if (origin === undefined || (origins !== '*' && !origins.includes(origin))) return { ...vary };
+  return {
+    ...vary,
+    ...(origins === '*'
+      ? { 'Access-Control-Allow-Origin': '*' }
+      : { 'Access-Control-Allow-Origin': origin, 'Access-Control-Allow-Credentials': 'true' }),
+    'Access-Control-Expose-Headers': exposedHeaders,
   };
 }
+
+/** Marks all answers, errors included, for the sites in `origins`. */
+export function allowOrigins(origins: CorsOrigins | undefined): RequestHandler {
+  return (request, response, next) => {
+    for (const [name, value] of Object.entries(corsHeaders(origins, request.headers.origin))) {
+      response.setHeader(name, value);
+    }
+    next();
+  };
+}
+
+/** Answers the preflights of sites that may use the server, without a login. */
+export const answerPreflights: RequestHandler = (request, response, next) => {
+  const asks = request.method === 'OPTIONS' && request.headers['access-control-request-method'] !== undefined;
+  if (!asks || !response.hasHeader('Access-Control-Allow-Origin')) return next();
+  response.removeHeader('Access-Control-Expose-Headers');
+  response.writeHead(204, preflightHeaders).end();
+};

@@ -8,6 +8,7 @@ import { challenges } from '../auth/authenticate.ts';
 import { type ErrorCode, TaxiiError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { type ErrorResource, taxiiMediaType } from '../taxii/resources.ts';
+import { type CorsOrigins, corsHeaders } from './cors.ts';
 import { send, type TaxiiResponse } from './send.ts';
 
 /** What is read and thrown away of a body that was refused, so that the client finds our answer before the end. */
@@ -88,10 +89,21 @@ export function createErrorHandler(log: Log): ErrorRequestHandler {
 /** Methods of TAXII 2.1; each endpoint has some of them. */
 const allowedSomewhere = 'GET, HEAD, POST, DELETE, OPTIONS';
 
+/** The bytes in which the parser found the error, as far as Node tells them. */
+function packetOf(error: NodeJS.ErrnoException): string | undefined {
+  const packet = 'rawPacket' in error ? error.rawPacket : undefined;
+  return Buffer.isBuffer(packet) ? packet.toString('latin1', 0, 4096) : undefined;
+}
+
 /** Bytes that do not even begin with a word and a space, a TLS handshake for example, name no method. */
 function isNonsense(error: NodeJS.ErrnoException): boolean {
-  if (error.code !== 'HPE_INVALID_METHOD' || !('rawPacket' in error) || !Buffer.isBuffer(error.rawPacket)) return false;
-  return !/^[!-~]{1,64} /.test(error.rawPacket.toString('latin1', 0, 65));
+  const packet = packetOf(error);
+  return error.code === 'HPE_INVALID_METHOD' && packet !== undefined && !/^[!-~]{1,64} /.test(packet);
+}
+
+/** The site whose script sent a request that could not be read, where that much of it was. */
+function originOf(error: NodeJS.ErrnoException): string | undefined {
+  return /\nOrigin: {0,9}([!-~]{1,300})\r?\n/i.exec(packetOf(error) ?? '')?.[1];
 }
 
 function parserError(error: NodeJS.ErrnoException): TaxiiError {
@@ -107,12 +119,13 @@ function parserError(error: NodeJS.ErrnoException): TaxiiError {
   return new TaxiiError(code, description, code === 'method-not-allowed' ? { Allow: allowedSomewhere } : {});
 }
 
-function writeRaw(socket: Duplex, error: TaxiiError, errorId: string): void {
+function writeRaw(socket: Duplex, error: TaxiiError, errorId: string, cors: Readonly<Record<string, string>>): void {
   // Node has let go of a socket that asked for CONNECT: an error without a listener would end the process.
   socket.on('error', () => socket.destroy());
   const body = JSON.stringify(describe(error, errorId));
   const headers = {
     ...error.headers,
+    ...cors,
     'Content-Type': taxiiMediaType,
     'Content-Length': String(Buffer.byteLength(body)),
     Connection: 'close',
@@ -130,21 +143,22 @@ function findAnswer(socket: Duplex): ServerResponse | undefined {
 }
 
 /** Gives the answers that Node would give itself, to bytes that never become a request, the TAXII form too. */
-export function answerParserErrors(server: Server, log: Log): void {
-  const answer = (error: TaxiiError, socket: Duplex): void => {
+export function answerParserErrors(server: Server, log: Log, corsOrigins?: CorsOrigins): void {
+  const answer = (error: TaxiiError, socket: Duplex, origin: string | undefined): void => {
     const errorId = randomUUID();
     log.info(
       { error_id: errorId, status: error.status, error_code: error.code, description: error.message },
       'refused',
     );
-    writeRaw(socket, error, errorId);
+    writeRaw(socket, error, errorId, corsHeaders(corsOrigins, origin));
   };
   const refuse = (error: NodeJS.ErrnoException, socket: Duplex): void => {
     const underWay = findAnswer(socket);
     // A request that came whole before gets its answer first.
     if (underWay?.req.complete) underWay.once('close', () => refuse(error, socket));
-    else if (socket.writable && underWay?.headersSent !== true) answer(parserError(error), socket);
-    else socket.destroy();
+    else if (socket.writable && underWay?.headersSent !== true) {
+      answer(parserError(error), socket, underWay?.req.headers.origin ?? originOf(error));
+    } else socket.destroy();
   };
   // After its first error the parser repeats it for all that follows on the connection.
   const refused = new WeakSet<Duplex>();
@@ -153,7 +167,8 @@ export function answerParserErrors(server: Server, log: Log): void {
     else if (!refused.has(socket)) refuse(error, socket);
     refused.add(socket);
   });
-  server.on('connect', (_request, socket: Duplex) => {
-    answer(new TaxiiError('method-not-allowed', 'This is no proxy.', { Allow: allowedSomewhere }), socket);
+  server.on('connect', ({ headers }, socket: Duplex) => {
+    const error = new TaxiiError('method-not-allowed', 'This is no proxy.', { Allow: allowedSomewhere });
+    answer(error, socket, headers.origin);
   });
 }

@@ -1,8 +1,6 @@
 /** What the landing page says, in the languages it has. */
 
-export const languages = ['en', 'zh'] as const;
-
-export type Language = (typeof languages)[number];
+import type { Language } from '../stix/issue.ts';
 
 export interface LandingTexts {
   /** For the attribute `lang`, RFC 5646. */

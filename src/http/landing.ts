@@ -5,11 +5,13 @@
 
 import { createHash } from 'node:crypto';
 import type { Request, RequestHandler } from 'express';
+import { type Language, languages } from '../stix/issue.ts';
 import { type Caller, canSeeRoot } from '../taxii/access.ts';
 import type { ApiRoot } from '../taxii/api-roots.ts';
 import { type CollectionResource, taxiiMediaType } from '../taxii/resources.ts';
 import { getCollections } from '../taxii/roots.ts';
-import { type LandingTexts, type Language, landingTexts, languages } from './landing-texts.ts';
+import { type LandingTexts, landingTexts } from './landing-texts.ts';
+import { preferredLanguage, prefersHtml } from './negotiation.ts';
 
 export interface LandingDeps {
   readonly roots: readonly ApiRoot[];
@@ -196,15 +198,14 @@ ${renderConnect(baseUrl, examples[0], texts)}</main>
 function chooseLanguage(request: Request): Language {
   const mark = request.url.indexOf('?');
   const named = new URLSearchParams(mark < 0 ? '' : request.url.slice(mark + 1)).get('lang');
-  const accepted = request.acceptsLanguages(...languages);
-  return languages.find((one) => one === named) ?? languages.find((one) => one === accepted) ?? 'en';
+  return languages.find((one) => one === named) ?? preferredLanguage(request);
 }
 
 /** Answers browsers, which name text/html and no TAXII type above it; lets all others pass. */
 export function createLanding({ roots, baseUrlOf }: LandingDeps): RequestHandler {
   return (request, response, next) => {
     response.vary('Accept');
-    if (request.accepts(['application/taxii+json', 'text/html']) !== 'text/html') {
+    if (!prefersHtml(request.headers.accept)) {
       next();
       return;
     }

@@ -22,6 +22,8 @@ export interface HttpLimits {
   readonly headersTimeout: number;
   /** Milliseconds for which a poller's connection is kept between its requests. */
   readonly keepAliveTimeout: number;
+  /** Milliseconds for which a page is searched for a client that closed its side: it may read on, or have left. */
+  readonly halfOpenTimeout: number;
   readonly pace: Pace;
   readonly maxConnections: number;
   readonly uploads: {
@@ -30,6 +32,10 @@ export interface HttpLimits {
     /** Larger bodies that are under way at once, of all users and of one. */
     readonly atOnce: number;
     readonly perUser: number;
+    /** How many of `atOnce` are for users who have no other under way. */
+    readonly kept: number;
+    /** What a larger body has to keep while others wait for turns, looked at in spans of the grace. */
+    readonly contested: Pace;
     /** Larger bodies of one user that may wait for their turn. */
     readonly waitingPerUser: number;
   };
@@ -42,8 +48,16 @@ export interface HttpLimits {
 export const defaultLimits: HttpLimits = {
   headersTimeout: 30_000,
   keepAliveTimeout: 75_000,
+  halfOpenTimeout: 10_000,
   pace: { grace: 30_000, bytesPerSecond: 2048 },
   maxConnections: 8192,
-  uploads: { freeBytes: 64 * 1024, atOnce: 32, perUser: 8, waitingPerUser: 64 },
+  uploads: {
+    freeBytes: 64 * 1024,
+    atOnce: 32,
+    perUser: 8,
+    kept: 8,
+    contested: { grace: 15_000, bytesPerSecond: 64 * 1024 },
+    waitingPerUser: 64,
+  },
   unreadBytes: 256 * 1024 * 1024,
 };

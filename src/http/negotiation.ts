@@ -1,6 +1,8 @@
-/** Media types of requests (TAXII 2.1 §3.1, RFC 9110 §8.3 and §12.5.1). */
+/** Media types and languages of requests (TAXII 2.1 §3.1, RFC 9110 §8.3, §12.5.1 and §12.5.4). */
 
+import type { Request } from 'express';
 import { TaxiiError } from '../errors.ts';
+import { type Language, languages } from '../stix/issue.ts';
 import { stixMediaType, taxiiMediaType } from '../taxii/resources.ts';
 
 interface MediaRange {
@@ -29,6 +31,13 @@ function splitOutsideQuotes(text: string, separator: string): string[] {
 
 function unquote(text: string): string {
   return text.startsWith('"') ? text.replace(/^"|"$/g, '').replace(/\\(.)/g, '$1') : text;
+}
+
+/** Ranges of an Accept header and the like. What follows the first thousand characters no client has to say. */
+function parseRanges(text: string | undefined): MediaRange[] {
+  return splitOutsideQuotes((text ?? '').slice(0, 1000), ',')
+    .filter((part) => part.trim() !== '')
+    .map(parseMediaRange);
 }
 
 function parseMediaRange(text: string): MediaRange {
@@ -67,9 +76,7 @@ function closeness(range: MediaRange): number | undefined {
 }
 
 function isAcceptable(accept: string): boolean {
-  const ranges = splitOutsideQuotes(accept, ',')
-    .filter((part) => part.trim() !== '')
-    .map(parseMediaRange);
+  const ranges = parseRanges(accept);
   if (ranges.length === 0) return true;
   // RFC 9110 §12.5.1: the most specific range that matches decides.
   let best: { readonly close: number; readonly quality: number } | undefined;
@@ -93,27 +100,60 @@ export function requireAcceptable(accept: string | undefined): void {
   throw new TaxiiError('not-acceptable', `Accept: ${given} excludes what would be sent. ${spoken}.`);
 }
 
-/** Throws 415 unless the body is declared as TAXII 2.1 or STIX 2.1 in UTF-8. */
+/** Whether the client names text/html and no media type of TAXII or STIX before it, by quality or else by place. */
+export function prefersHtml(accept: string | undefined): boolean {
+  const ranges = parseRanges(accept);
+  const html = ranges.find(({ type }) => type === 'text/html');
+  if (html === undefined || qualityOf(html) <= 0) return false;
+  // Sorting is stable: of equal ones the first stays first.
+  const [first] = ranges
+    .filter((range) => range === html || isOfFamily(range))
+    .sort((a, b) => qualityOf(b) - qualityOf(a));
+  return first === html;
+}
+
+function isStixContent(range: MediaRange): boolean {
+  const charset = range.parameters.get('charset')?.toLowerCase() ?? 'utf-8';
+  return isOfFamily(range) && isVersion21(range) && (charset === 'utf-8' || charset === 'utf8');
+}
+
+/**
+ * Throws 415 unless the body is declared as TAXII 2.1 or STIX 2.1 in UTF-8. RFC 9110 §8.3: several types, in one field
+ * or in many, are an error of which recipients make different things; taken are those with which all would agree.
+ */
 export function requireStixContent(contentType: string | undefined): void {
   const works = `Send Content-Type: ${taxiiMediaType} (or ${stixMediaType}), in UTF-8`;
-  if (contentType === undefined || contentType.trim() === '') {
+  const types = splitOutsideQuotes(contentType ?? '', ',').filter((part) => part.trim() !== '');
+  if (contentType === undefined || types.length === 0) {
     throw new TaxiiError('unsupported-media-type', `Content-Type is missing. ${works}.`);
   }
-  const range = parseMediaRange(contentType);
-  const charset = range.parameters.get('charset')?.toLowerCase() ?? 'utf-8';
-  if (isOfFamily(range) && isVersion21(range) && (charset === 'utf-8' || charset === 'utf8')) return;
+  if (types.map(parseMediaRange).every(isStixContent)) return;
   const given = JSON.stringify(contentType.slice(0, 200));
-  throw new TaxiiError('unsupported-media-type', `Content-Type: ${given} is not taken here. ${works}.`);
+  const why = types.length === 1 ? 'is not taken here' : `names ${types.length} types where one belongs`;
+  throw new TaxiiError('unsupported-media-type', `Content-Type: ${given} ${why}. ${works}.`);
 }
 
 /** Whether the client asks for gzip by name, and does not prefer the plain text (RFC 9110 §12.5.3). */
 export function acceptsGzip(acceptEncoding: string | undefined): boolean {
   if (acceptEncoding === undefined) return false;
-  const codings = acceptEncoding.slice(0, 1000).split(',').map(parseMediaRange);
+  const codings = parseRanges(acceptEncoding);
   const qualityOfCoding = (names: readonly string[]): number => {
     const coding = codings.find(({ type }) => names.includes(type));
     return coding === undefined ? 0 : qualityOf(coding);
   };
   const gzip = qualityOfCoding(['gzip', 'x-gzip']);
   return gzip > 0 && gzip >= qualityOfCoding(['identity']);
+}
+
+/** The language in which the client is told what is wrong with an object; English when it names none that we have. */
+export function preferredLanguage({ headers }: Pick<Request, 'headers'>): Language {
+  const ranges = parseRanges(headers['accept-language'])
+    .map((range) => ({ primary: range.type.split('-')[0], quality: qualityOf(range) }))
+    .filter(({ quality }) => quality > 0)
+    .sort((a, b) => b.quality - a.quality);
+  for (const { primary } of ranges) {
+    const language = languages.find((one) => one === primary);
+    if (language !== undefined) return language;
+  }
+  return 'en';
 }

@@ -57,11 +57,11 @@ export function createOutbox({ pace, unreadBytes }: Pick<HttpLimits, 'pace' | 'u
     forget(response);
   }
 
-  function write(response: ServerResponse, bytes: Buffer): void {
+  async function write(response: ServerResponse, bytes: Buffer): Promise<void> {
     response.setHeader('Content-Length', bytes.length);
     // The body of an answer to HEAD is never sent.
     if (bytes.length < watchedFrom || response.req.method === 'HEAD') response.end(bytes);
-    else void writeInSteps(response, bytes);
+    else await writeInSteps(response, bytes);
   }
 
   async function packAndWrite(response: ServerResponse, bytes: Buffer): Promise<void> {
@@ -70,15 +70,19 @@ export function createOutbox({ pace, unreadBytes }: Pick<HttpLimits, 'pace' | 'u
       packing -= 1;
     });
     response.setHeader('Content-Encoding', 'gzip');
-    write(response, packed);
+    await write(response, packed);
   }
 
   return {
     deliver: (response, bytes) => {
       const wanted = bytes.length >= packedFrom && acceptsGzip(response.req.headers['accept-encoding']);
       // RFC 9110 §12.5.3: unpacked is always acceptable, and better than a queue.
-      if (!wanted || packing >= maxPacking) write(response, bytes);
-      else void packAndWrite(response, bytes);
+      const delivery = wanted && packing < maxPacking ? packAndWrite(response, bytes) : write(response, bytes);
+      // Nobody waits for it, and what is half sent can't be turned into an error any more.
+      delivery.catch(() => {
+        forget(response);
+        response.destroy();
+      });
     },
   };
 }

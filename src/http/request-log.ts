@@ -51,6 +51,7 @@ export function logRequests(log: Log, accessLog: Pick<AccessLog, 'record'>): Req
           path: path.slice(0, maxText),
           status: response.writableFinished ? response.statusCode : 'aborted',
           user: caller?.kind === 'user' ? caller.name : null,
+          ...(caller?.kind === 'user' && caller.token !== undefined && { token_id: caller.token }),
           client,
           agent: request.headers['user-agent']?.slice(0, maxText),
           ms: Math.round((performance.now() - start) * 10) / 10,

@@ -9,6 +9,8 @@ import type { Outbox } from './outbox.ts';
 /** What a request carries along while it is served; the log reports it at the end. */
 export interface Locals {
   caller?: Caller;
+  /** Who calls by what is stored now: an upload can outlast a login. Throws as at the beginning of the request. */
+  identifyAgain?: () => Promise<Caller>;
   /** Objects in the answer, or in the body that was received. */
   objects?: number;
   errorId?: string;

@@ -22,8 +22,9 @@ import type { PageLimits } from '../taxii/page.ts';
 import { type Filters, type Parameter, parseFilters } from '../taxii/query.ts';
 import { describeCollection, getApiRoot, getCollections, getDiscovery, maxContentLengthOf } from '../taxii/roots.ts';
 import { readBody } from './body.ts';
+import { onDeparture } from './connections.ts';
 import type { HttpLimits } from './limits.ts';
-import { requireAcceptable, requireStixContent } from './negotiation.ts';
+import { preferredLanguage, requireAcceptable, requireStixContent } from './negotiation.ts';
 import type { Outbox } from './outbox.ts';
 import { send, sendPage, type TaxiiResponse } from './send.ts';
 import type { Uploads } from './uploads.ts';
@@ -144,13 +145,13 @@ function onCollection(
 
 /** A page of a collection, for those who may read it. When the client leaves, the search for it ends. */
 function onPage(
-  { roots, store, limits, outbox }: TaxiiDeps,
+  { roots, store, limits, http, outbox }: TaxiiDeps,
   parameters: readonly Parameter[],
   operation: (reading: Reading, input: CollectionRequest) => Promise<PageOf<Buffer | object>>,
 ): Handle {
   return onCollection(roots, { read: true }, parameters, async (input) => {
     const departure = new AbortController();
-    input.response.once('close', () => {
+    onDeparture(input.request, input.response, http.halfOpenTimeout, () => {
       departure.abort(new TaxiiError('request-timeout', 'The client left before its page was found.'));
     });
     const page = await operation({ store, limits, signal: departure.signal }, input);
@@ -158,18 +159,27 @@ function onPage(
   });
 }
 
+/** The body, and then the certainty that its sender may still publish it: a token may have been revoked meanwhile. */
+async function* confirmed(body: AsyncIterable<Uint8Array>, input: CollectionRequest): AsyncGenerator<Uint8Array> {
+  yield* body;
+  const { root, collection, response } = input;
+  const caller = await response.locals.identifyAgain?.();
+  if (caller !== undefined) getCollection(root, caller, collection.id, { write: true });
+}
+
 async function publish(deps: TaxiiDeps, input: CollectionRequest): Promise<void> {
   const { root, collection, caller, request, response } = input;
-  requireStixContent(request.headers['content-type']);
+  requireStixContent(request.headersDistinct['content-type']?.join());
   const submitter = submitterOf(caller).name;
-  const { pace, uploads } = deps.http;
-  const limits = { maxLength: maxContentLengthOf(root, deps.maxContentLength), pace, freeBytes: uploads.freeBytes };
+  const { freeBytes } = deps.http.uploads;
+  const limits = { maxLength: maxContentLengthOf(root, deps.maxContentLength), freeBytes };
   const upload = deps.uploads.open(submitter);
   // What has its turn is processed to the end, whether the client stays or not.
   response.once('close', () => upload.abandon());
   try {
-    const body = readBody(request, response, limits, upload);
-    const added = addObjects(deps, { apiRoot: root.name, collection, submitter, body }, deps);
+    const body = confirmed(readBody(request, response, limits, upload), input);
+    const language = preferredLanguage(request);
+    const added = addObjects(deps, { apiRoot: root.name, collection, submitter, language, body }, deps);
     const { status, count } = await deps.track(added);
     response.locals.objects = count;
     send(response, 202, status, deps.outbox);

@@ -1,12 +1,28 @@
-/** Turns for large bodies, so that many of them at once, or one user's, take neither the memory nor everybody's time. */
+/**
+ * Turns for large bodies, so that many of them at once, or one user's, take neither the memory nor everybody's time.
+ *
+ * A user may hold `perUser` of the `atOnce` turns, and the last `kept` of all go to users who hold none. Whoever waits
+ * with the fewest turns is next. Alone a client may be as slow as its line is, for hours; but while somebody waits who
+ * holds fewer turns than another, that other's uploads have to keep the contested pace: the slowest upload of who holds
+ * most hands its turn over and ends with 408. So slow uploads, however many accounts send them, hold a turn for two
+ * spans of `contested.grace` against who has none, and fast ones for the time that their bytes take.
+ */
 
 import { TaxiiError } from '../errors.ts';
 import type { HttpLimits } from './limits.ts';
+import { createPatience, type Patience } from './patience.ts';
 
 /** One body on its way. */
 export interface Upload {
-  /** Waits for a turn; at once for who has one. Throws `too-many-uploads` when too many of this user wait already. */
+  /** With the client that sends it. */
+  readonly patience: Patience;
+  /**
+   * Waits for a turn; at once for who has one. Throws `too-many-uploads` when too many of this user wait already, and
+   * `request-timeout` when the turn went to somebody else.
+   */
   enter(): Promise<void>;
+  /** Why the patience with the client is at its end. */
+  tooSlow(): TaxiiError;
   /** Gives the turn back, if there was one. May be called twice. */
   leave(): void;
   /** Gives up waiting for a turn; `enter` then rejects. Changes nothing for who has one. */
@@ -17,24 +33,55 @@ export interface Uploads {
   open(user: string): Upload;
 }
 
-interface Waiting {
+interface Owned {
   readonly user: string;
+}
+
+interface Waiting extends Owned {
   start(): void;
   abandon(error: Error): void;
 }
 
-export function createUploads({ atOnce, perUser, waitingPerUser }: HttpLimits['uploads']): Uploads {
-  const underWay = new Map<string, number>();
+interface Holder extends Owned {
+  readonly patience: Patience;
+  dismiss(): void;
+}
+
+export function createUploads({ uploads, pace }: Pick<HttpLimits, 'uploads' | 'pace'>): Uploads {
+  const { atOnce, kept, perUser, waitingPerUser, contested } = uploads;
+  const holders = new Set<Holder>();
+  const held = new Map<string, number>();
   const queue: Waiting[] = [];
-  let total = 0;
 
-  const isFree = (user: string): boolean => total < atOnce && (underWay.get(user) ?? 0) < perUser;
+  const heldBy = ({ user }: Owned): number => held.get(user) ?? 0;
+  const withinOwn = (one: Owned): boolean => heldBy(one) < perUser;
+  /** Whether there is room for one more, or would be if so many turns were given back. */
+  const hasRoom = (one: Owned, givenBack = 0): boolean =>
+    holders.size - givenBack < atOnce - (heldBy(one) > 0 ? kept : 0);
+  const isFree = (one: Owned): boolean => withinOwn(one) && hasRoom(one);
+  /** The first of those with the fewest turns. */
+  const fewest = (all: readonly Waiting[]): Waiting | undefined =>
+    all.reduce<Waiting | undefined>((best, one) => (best && heldBy(best) <= heldBy(one) ? best : one), undefined);
 
-  function count(user: string, change: 1 | -1): void {
-    total += change;
-    const left = (underWay.get(user) ?? 0) + change;
-    if (left === 0) underWay.delete(user);
-    else underWay.set(user, left);
+  function take(holder: Holder): void {
+    holders.add(holder);
+    held.set(holder.user, heldBy(holder) + 1);
+  }
+
+  function remove(waiting: Waiting | undefined): boolean {
+    const place = waiting === undefined ? -1 : queue.indexOf(waiting);
+    if (place >= 0) queue.splice(place, 1);
+    return place >= 0;
+  }
+
+  /** Hands a turn on, if the upload had one. */
+  function pass(holder: Holder): void {
+    if (!holders.delete(holder)) return;
+    const left = heldBy(holder) - 1;
+    if (left === 0) held.delete(holder.user);
+    else held.set(holder.user, left);
+    const next = fewest(queue.filter(isFree));
+    if (remove(next)) next?.start();
   }
 
   function refuseMany(user: string): void {
@@ -43,53 +90,88 @@ export function createUploads({ atOnce, perUser, waitingPerUser }: HttpLimits['u
     throw new TaxiiError('too-many-uploads', description, { 'Retry-After': '10' });
   }
 
-  function passTurn(user: string): void {
-    count(user, -1);
-    // The first whose user has not too many: one user's queue does not hold up the others.
-    const place = queue.findIndex((waiting) => isFree(waiting.user));
-    const [next] = place < 0 ? [] : queue.splice(place, 1);
-    if (next === undefined) return;
-    count(next.user, 1);
-    next.start();
+  /** Holders who stayed under the contested pace since they were looked at, the first to go first. */
+  function findSlow(marks: ReadonlyMap<Holder, ReturnType<Patience['soFar']>>): Holder[] {
+    const slow: { readonly holder: Holder; readonly bytes: number }[] = [];
+    for (const [holder, mark] of marks) {
+      if (!holders.has(holder)) continue;
+      const soFar = holder.patience.soFar();
+      const bytes = soFar.bytes - mark.bytes;
+      const waited = soFar.waited - mark.waited;
+      // Who was waited for only now and then was held up by the server, or has sent all.
+      const isSlow = waited > contested.grace / 2 && bytes < (waited / 1000) * contested.bytesPerSecond;
+      if (isSlow) slow.push({ holder, bytes });
+    }
+    return slow.sort((a, b) => heldBy(b.holder) - heldBy(a.holder) || a.bytes - b.bytes).map(({ holder }) => holder);
+  }
+
+  let isWatching = false;
+
+  /** As long as somebody waits for others: looks at who holds turns, and again after the grace. */
+  function watch(): void {
+    isWatching = queue.some(withinOwn);
+    if (!isWatching) return;
+    const marks = new Map([...holders].map((holder) => [holder, holder.patience.soFar()]));
+    setTimeout(() => {
+      for (const holder of findSlow(marks)) {
+        // Asked anew after each: its turn has gone to one of those who wait, and makes that one's user hold more.
+        const next = fewest(queue.filter(withinOwn));
+        if (next !== undefined && heldBy(next) < heldBy(holder) && hasRoom(next, 1)) holder.dismiss();
+      }
+      watch();
+    }, contested.grace).unref();
   }
 
   return {
     open: (user) => {
-      let hasTurn = false;
+      const patience = createPatience(pace);
       let waiting: Waiting | undefined;
+      let wasDismissed = false;
+      const holder: Holder = {
+        user,
+        patience,
+        dismiss: () => {
+          wasDismissed = true;
+          patience.end();
+          pass(holder);
+        },
+      };
 
       const wait = (): Promise<void> =>
         new Promise((resolve, reject) => {
           const start = (): void => {
-            waiting = undefined;
-            hasTurn = true;
+            take(holder);
             resolve();
           };
           waiting = { user, start, abandon: reject };
           queue.push(waiting);
+          if (!isWatching) watch();
         });
       const abandon = (): void => {
-        const place = waiting === undefined ? -1 : queue.indexOf(waiting);
-        if (place < 0) return;
-        queue.splice(place, 1);
-        waiting?.abandon(new TaxiiError('request-timeout', 'The client left before its upload had its turn.'));
-        waiting = undefined;
+        const error = new TaxiiError('request-timeout', 'The client left before its upload had its turn.');
+        if (remove(waiting)) waiting?.abandon(error);
+      };
+      const tooSlow = (): TaxiiError => {
+        const rate = `stays under ${(wasDismissed ? contested : pace).bytesPerSecond} bytes per second`;
+        const why = wasDismissed ? `${rate} while others wait for their turn` : rate;
+        return new TaxiiError('request-timeout', `The body stopped, or ${why}. Nothing was stored; send it again.`);
       };
       return {
+        patience,
         enter: async () => {
-          if (hasTurn) return;
-          if (isFree(user)) {
-            count(user, 1);
-            hasTurn = true;
+          if (wasDismissed) throw tooSlow();
+          if (holders.has(holder)) return;
+          if (isFree(holder)) {
+            take(holder);
             return;
           }
           refuseMany(user);
           await wait();
         },
+        tooSlow,
         leave: () => {
           abandon();
-          if (hasTurn) passTurn(user);
-          hasTurn = false;
+          pass(holder);
         },
         abandon,
       };

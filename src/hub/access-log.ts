@@ -1,7 +1,8 @@
 /** The access log: who asked what of which collection, kept in the store, never in the way of an answer. */
 
-import type { AccessEndpoint, AccessEntry, Store } from '../store/store.ts';
+import type { AccessBounds, AccessEndpoint, AccessEntry, Store } from '../store/store.ts';
 import type { ApiRoot } from '../taxii/api-roots.ts';
+import { networkOf } from './network.ts';
 
 /** A request that is over. */
 export interface AccessedRequest extends Omit<AccessEntry, 'collection' | 'endpoint'> {
@@ -23,20 +24,31 @@ export interface AccessLogOptions {
   readonly now: () => number;
   /** Hears how many entries were lost, once the log can be written again, and why when there was an error. */
   readonly onLoss: (entries: number, error: unknown) => void;
+  /** Hears, when a minute is over, how many requests without login were too many of one address and so not kept. */
+  readonly onExcess: (requests: number) => void;
   /** Milliseconds that an entry waits for others. */
   readonly pause?: number;
 }
 
 /** For how long entries are kept, and how many at most. About 250 bytes each in the store. */
 const keptMicros = 30 * 86_400_000_000;
-const keptEntries = 1_000_000;
+const kept: Omit<AccessBounds, 'since'> = { ofUsers: 1_000_000, ofNobody: 100_000 };
+
+// Of requests without login, so many from one address are kept in a minute: a scanner leaves room for the others.
+const perMinute = 100;
+const minuteMicros = 60_000_000;
+// Addresses beyond so many in a minute share one count.
+const maxAddresses = 10_000;
 
 // Together a commit of a few milliseconds.
 const batchLength = 500;
 // A store that cannot keep up with this many is not there: entries are dropped, answers are not.
 const queueLength = 10_000;
+// Requests without login leave the rest of the queue to users.
+const queueOfNobody = 1_000;
 const defaultPause = 5_000;
 const maxAgentLength = 120;
+const maxClientLength = 64;
 
 const collectionPath =
   /^\/+([^/]+)\/+collections\/+([^/]+)(?:\/+(manifest|objects))?(?:\/+([^/]+))?(?:\/+(versions))?\/*$/;
@@ -73,17 +85,54 @@ export function findAccessed(
   return endpoint === undefined || collection === undefined ? undefined : { collection: collection.id, endpoint };
 }
 
-// Header fields may hold bytes that a terminal obeys.
-function tidy(agent: string): string {
-  return agent.slice(0, maxAgentLength).replace(/[^\x20-\x7e\xa0-\uffff]/g, '?');
+// Header fields, and an address that a proxy was told, may be long, and hold characters that a terminal obeys.
+function tidy(text: string, maxLength: number): string {
+  return text.slice(0, maxLength).replace(/[\p{C}\u2028\u2029]/gu, '?');
+}
+
+/** Lets the first requests of an address and minute pass, and tells at the end of the minute how many did not. */
+function createGate(tell: (requests: number) => void) {
+  let minute = 0;
+  let excess = 0;
+  const counts = new Map<string, number>();
+
+  function begin(next: number): void {
+    if (excess > 0) tell(excess);
+    minute = next;
+    excess = 0;
+    counts.clear();
+  }
+
+  return {
+    passes(client: string, now: number): boolean {
+      const present = Math.floor(now / minuteMicros);
+      if (present !== minute) begin(present);
+      const network = networkOf(client);
+      const name = counts.has(network) || counts.size < maxAddresses ? network : 'others';
+      const count = (counts.get(name) ?? 0) + 1;
+      counts.set(name, count);
+      if (count > perMinute) excess += 1;
+      return count <= perMinute;
+    },
+    close: () => begin(0),
+  };
 }
 
 /**
  * Starts an access log. Entries wait for others, and are written together; what the queue cannot hold or the store does not
  * take is lost and counted.
  */
-export function startAccessLog({ store, roots, now, onLoss, pause = defaultPause }: AccessLogOptions): AccessLog {
+export function startAccessLog({
+  store,
+  roots,
+  now,
+  onLoss,
+  onExcess,
+  pause = defaultPause,
+}: AccessLogOptions): AccessLog {
+  const gate = createGate(onExcess);
   let queue: AccessEntry[] = [];
+  let ofNobody = 0;
   let timer: NodeJS.Timeout | undefined;
   let writing: Promise<void> | undefined;
   let isClosed = false;
@@ -93,8 +142,9 @@ export function startAccessLog({ store, roots, now, onLoss, pause = defaultPause
   async function writeBatch(): Promise<void> {
     const batch = queue.slice(0, batchLength);
     queue = queue.slice(batchLength);
+    ofNobody -= batch.filter(({ user }) => user === null).length;
     try {
-      await store.recordAccess(batch, { since: now() - keptMicros, entries: keptEntries });
+      await store.recordAccess(batch, { since: now() - keptMicros, ...kept });
     } catch (error) {
       lost += batch.length;
       reason = error;
@@ -118,14 +168,18 @@ export function startAccessLog({ store, roots, now, onLoss, pause = defaultPause
   }
 
   return {
-    record({ path, agent, ...rest }) {
+    record({ path, ...rest }) {
       const accessed = isClosed ? undefined : findAccessed(roots, path);
-      if (accessed === undefined) return;
-      if (queue.length >= queueLength) {
+      const client = tidy(rest.client, maxClientLength);
+      const isNobody = rest.user === null;
+      if (accessed === undefined || (isNobody && !gate.passes(client, now()))) return;
+      if (queue.length >= queueLength || (isNobody && ofNobody >= queueOfNobody)) {
         lost += 1;
         return;
       }
-      queue.push({ ...rest, ...accessed, agent: tidy(agent) });
+      if (isNobody) ofNobody += 1;
+      const agent = tidy(rest.agent, maxAgentLength);
+      queue.push({ ...rest, ...accessed, agent, client });
       if (queue.length >= batchLength) flush();
       else timer ??= setTimeout(flush, pause).unref();
     },
@@ -133,6 +187,7 @@ export function startAccessLog({ store, roots, now, onLoss, pause = defaultPause
       isClosed = true;
       flush();
       await writing;
+      gate.close();
       if (lost > 0) onLoss(lost, reason);
       lost = 0;
     },

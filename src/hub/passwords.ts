@@ -1,7 +1,7 @@
 /** Passwords are kept as argon2id hashes in PHC string format: `$argon2id$v=19$m=19456,t=2,p=1$<salt>$<hash>`. */
 
 import { type Argon2Parameters, argon2, randomBytes, timingSafeEqual } from 'node:crypto';
-import { TaxiiError } from '../errors.ts';
+import { type Asker, createHashingTurns } from './hashing-turns.ts';
 
 interface Hash {
   readonly memory: number;
@@ -20,8 +20,9 @@ const minCharacters = 12;
 const maxBytes = 1024;
 
 // Hashing runs in libuv's pool of four threads, which files need too, and takes 19 MiB each.
-const maxAtOnce = 2;
-const maxWaiting = 100;
+const turns = createHashingTurns({ atOnce: 2, maxWaiting: 100 });
+/** Who hashes on behalf of no request. */
+const nobody: Asker = { network: '', name: '', isFamiliar: true };
 
 const phcFormat =
   /^\$argon2id\$v=19\$m=(\d{1,7}),t=(\d{1,2}),p=(\d{1,2})\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{22,86})$/;
@@ -55,55 +56,29 @@ function parseHash(phc: string): Hash {
   };
 }
 
-let running = 0;
-const waiting: (() => void)[] = [];
-
-async function takeTurn(): Promise<void> {
-  if (running < maxAtOnce) {
-    running += 1;
-    return;
-  }
-  if (waiting.length >= maxWaiting) {
-    throw new TaxiiError('too-many-logins', 'Too many passwords are being checked; try again in a few seconds.', {
-      'Retry-After': '5',
-    });
-  }
-  await new Promise<void>((resolve) => waiting.push(resolve));
-}
-
-function passTurn(): void {
-  const next = waiting.shift();
-  if (next === undefined) running -= 1;
-  else next();
-}
-
 function runArgon2(parameters: Argon2Parameters): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     argon2('argon2id', parameters, (error, tag) => (error === null ? resolve(tag) : reject(error)));
   });
 }
 
-async function computeTag(password: string, { salt, tag, ...costs }: Hash): Promise<Buffer> {
-  await takeTurn();
-  try {
-    // RFC 8265 §4.2: one accented letter has several spellings; keyboards differ in which they send.
-    return await runArgon2({ message: password.normalize('NFC'), nonce: salt, tagLength: tag.length, ...costs });
-  } finally {
-    passTurn();
-  }
+function computeTag(password: string, { salt, tag, ...costs }: Hash, asker: Asker): Promise<Buffer> {
+  // RFC 8265 §4.2: one accented letter has several spellings; keyboards differ in which they send.
+  const message = password.normalize('NFC');
+  return turns.run(asker, () => runArgon2({ message, nonce: salt, tagLength: tag.length, ...costs }));
 }
 
 /** Hashes a password with a new salt. Throws `too-many-logins` when too many are waiting already. */
 export async function hashPassword(password: string): Promise<string> {
   const blank: Hash = { ...cost, salt: randomBytes(saltLength), tag: Buffer.alloc(tagLength) };
-  return formatHash({ ...blank, tag: await computeTag(password, blank) });
+  return formatHash({ ...blank, tag: await computeTag(password, blank, nobody) });
 }
 
 /** A hash that no password has; checking against it takes as long as against any other. */
 export const unmatchableHash = formatHash({ ...cost, salt: Buffer.alloc(saltLength), tag: Buffer.alloc(tagLength) });
 
-/** Whether the password has this hash. Throws `too-many-logins` when too many are waiting already. */
-export async function verifyPassword(password: string, phc: string): Promise<boolean> {
+/** Whether the password has this hash. Throws `too-many-logins` when too many are waiting, who comes last first. */
+export async function verifyPassword(password: string, phc: string, asker: Asker = nobody): Promise<boolean> {
   const expected = parseHash(phc);
-  return timingSafeEqual(await computeTag(password, expected), expected.tag);
+  return timingSafeEqual(await computeTag(password, expected, asker), expected.tag);
 }

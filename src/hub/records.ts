@@ -1,6 +1,6 @@
 /** What the kinds of records have in common: walking over all of them, and changing one under compare-and-set. */
 
-import type { Store, StoredRecord } from '../store/store.ts';
+import type { RecordSource, Store, StoredRecord } from '../store/store.ts';
 
 const pageSize = 500;
 // Each lost race means that another writer got through, so this is reached only when something is wrong.
@@ -8,7 +8,7 @@ const maxAttempts = 100;
 
 /** Every record of a kind, ascending by id, with this value under this key if one is given. Holds one page at a time. */
 export async function* walkRecords(
-  store: Store,
+  store: RecordSource,
   kind: string,
   key?: { readonly name: string; readonly value: string },
 ): AsyncGenerator<StoredRecord, void, undefined> {
@@ -23,6 +23,16 @@ export async function* walkRecords(
     after = page.at(-1)?.id;
     if (after === undefined || page.length < pageSize) return;
   }
+}
+
+/** Deletes a record, however often others change it meanwhile. Says whether there was such a record. */
+export async function dropRecord(store: Store, kind: string, id: string): Promise<boolean> {
+  for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
+    const record = await store.findRecord(kind, id);
+    if (record === undefined) return false;
+    if (await store.deleteRecord(kind, id, record.revision)) return true;
+  }
+  throw new Error(`The ${kind} record ${id} changed ${maxAttempts} times while it was being deleted.`);
 }
 
 /**

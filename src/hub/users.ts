@@ -49,13 +49,13 @@ function parseUser(record: StoredRecord): User {
 
 function checkRoles(roles: readonly string[]): string[] {
   const wrong = roles.find((role) => !isRole(role));
-  if (wrong !== undefined) throw new OperatorError(`${JSON.stringify(wrong)} is not a role: ${roleRule}.`);
+  if (wrong !== undefined) throw new OperatorError(`${JSON.stringify(wrong)} is not a role: ${roleRule}`);
   return [...new Set(roles)].sort();
 }
 
 async function makePassword(password: string): Promise<Pick<UserDocument, 'password' | 'credential'>> {
   const fault = findPasswordFault(password);
-  if (fault !== undefined) throw new OperatorError(`The password cannot be taken: ${fault}.`);
+  if (fault !== undefined) throw new OperatorError(`the password cannot be taken: ${fault}`);
   return { password: await hashPassword(password), credential: randomUUID() };
 }
 
@@ -68,6 +68,16 @@ async function makeDocument(password: string, roles: readonly string[]): Promise
   };
 }
 
+// People, and the lists that they read, would take one for the other.
+async function assertUnmistakable(store: Store, name: string): Promise<void> {
+  for await (const { id } of walkRecords(store, kind)) {
+    if (id === name || id.toLowerCase() !== name.toLowerCase()) continue;
+    throw new OperatorError(
+      `there is a user "${id}" already, and "${name}" differs in case alone: choose another name`,
+    );
+  }
+}
+
 /** Creates a user. Throws an OperatorError when the name is taken or something breaks the rules. */
 export async function createUser(
   store: Store,
@@ -75,12 +85,20 @@ export async function createUser(
   password: string,
   roles: readonly string[],
 ): Promise<void> {
-  if (!isName(name)) throw new OperatorError(`${JSON.stringify(name)} is not a user name: ${nameRule}.`);
+  if (!isName(name)) throw new OperatorError(`${JSON.stringify(name)} is not a user name: ${nameRule}`);
+  await assertUnmistakable(store, name);
   const created = await store.putRecord(kind, name, 0, await makeDocument(password, roles), {});
-  if (!created) throw new OperatorError(`The user "${name}" exists already.`);
+  if (!created) throw takenName(name);
 }
 
-export async function findUser(store: Store, name: string): Promise<User | undefined> {
+/** What to throw where a user is to get a name that another has. */
+export function takenName(name: string): OperatorError {
+  return new OperatorError(
+    `the user "${name}" exists already; \`huiju user passwd\` and \`huiju user role\` change password and roles`,
+  );
+}
+
+export async function findUser(store: Pick<Store, 'findRecord'>, name: string): Promise<User | undefined> {
   const record = await store.findRecord(kind, name);
   return record === undefined ? undefined : parseUser(record);
 }
@@ -89,8 +107,8 @@ export async function findUser(store: Store, name: string): Promise<User | undef
 export async function unknownUser(store: Store, name: string): Promise<OperatorError> {
   const names: string[] = [];
   for await (const { id } of walkRecords(store, kind)) names.push(id);
-  const help = suggest(name, names) || '; `huiju user list` shows who there is.';
-  return new OperatorError(`There is no user ${JSON.stringify(name)}${help}`);
+  const help = suggest(name, names) || '; `huiju user list` shows who there is';
+  return new OperatorError(`there is no user ${JSON.stringify(name)}${help}`);
 }
 
 /** Every user, by name. */
@@ -141,7 +159,8 @@ function isWorkingAdmin(user: UserDocument): boolean {
   return user.roles.includes(adminRole) && !user.disabled;
 }
 
-async function hasWorkingAdmin(store: Store): Promise<boolean> {
+/** Whether anybody can administer: an enabled user with the role `admin`. */
+export async function hasWorkingAdmin(store: Store): Promise<boolean> {
   for await (const record of walkRecords(store, kind)) if (isWorkingAdmin(parseDocument(record))) return true;
   return false;
 }

@@ -4,15 +4,16 @@
  */
 
 import { contentDigest } from './canonical.ts';
-import type { Issue } from './issue.ts';
+import { defaultExtensions, type Extensions, withoutDefined } from './extensions.ts';
+import type { Fault, Issue, Language, Text } from './issue.ts';
 import { isObject, listOf } from './json-value.ts';
 import { strictestTlp, type TlpLevel } from './markings.ts';
 import { maxDepth, readObject } from './object-text.ts';
-import { findObjectType, hasExtensionOf, type StixObject, schemaNameOf } from './object-types.ts';
-import { pointerTo, quoted, shortened } from './pointer.ts';
-import type { Policy, Report } from './rule.ts';
+import { customPropertiesOf, findObjectType, hasExtensionOf, type StixObject, schemaNameOf } from './object-types.ts';
+import { pointerTo, shortened, valueAt } from './pointer.ts';
+import type { Policy, Report, Rule, RuleContext } from './rule.ts';
 import { rulesFor } from './rules.ts';
-import { schemaIssues } from './schema-issues.ts';
+import { schemaFaults } from './schema-faults.ts';
 import { findVersionKey } from './timestamp.ts';
 import { spec, strict, type Validator } from './validators.generated.js';
 
@@ -34,38 +35,76 @@ export interface CheckedObject {
   readonly warnings: readonly Issue[];
 }
 
+/** What a check depends on beside the object and the policy. */
+export interface CheckOptions {
+  /** Of the messages; English when absent. */
+  readonly language?: Language;
+  /** Milliseconds since the epoch; when absent, the clock. */
+  readonly now?: number;
+  /** The extensions that are registered; the shipped ones when absent. */
+  readonly extensions?: Extensions;
+}
+
 const maxIssues = 20;
+const more: Text = {
+  en: `There is more; only the first ${maxIssues} are listed.`,
+  zh: `还有其他问题，此处只列出前 ${maxIssues} 个。`,
+};
 const validators: Readonly<Record<Policy, ReadonlyMap<string, Validator>>> = { spec, strict };
 
 /** Collects issues, and knows when there are enough. */
-class Findings {
+class Findings implements RuleContext {
   readonly errors: Issue[] = [];
   readonly warnings: Issue[] = [];
+  readonly now: number;
+  readonly extensions: Extensions;
+  holdsNull = false;
+  holdsEmptyList = false;
+  customProperties: readonly string[] = [];
   /** Path of what is being checked within the document. */
   prefix = '';
+  readonly #policy: Policy;
+  readonly #language: Language;
+
+  constructor(policy: Policy, { language = 'en', now = Date.now(), extensions = defaultExtensions }: CheckOptions) {
+    this.#policy = policy;
+    this.#language = language;
+    this.now = now;
+    this.extensions = extensions;
+  }
+
+  get policy(): Policy {
+    return this.#policy;
+  }
 
   isFull(level: 'error' | 'warning'): boolean {
     return (level === 'error' ? this.errors : this.warnings).length > maxIssues;
   }
 
-  add(level: 'error' | 'warning', { code, path, message }: Issue): void {
+  /** Adds what is not yet there. The fault's path begins at `object`. */
+  add(level: 'error' | 'warning', { code, path, text }: Fault, object: unknown): void {
     const issues = level === 'error' ? this.errors : this.warnings;
-    const isKnown = issues.some(
-      (issue) => issue.code === code && issue.path === `${this.prefix}${path}` && issue.message === message,
-    );
+    const place = `${this.prefix}${path}`;
+    const message = text[this.#language];
+    const isKnown = issues.some((known) => known.code === code && known.path === place && known.message === message);
     if (issues.length > maxIssues || isKnown) return;
-    const more = { code: 'more', path: '', message: `There is more; only the first ${maxIssues} are listed.` };
-    issues.push(issues.length === maxIssues ? more : { code, path: `${this.prefix}${path}`, message });
+    if (issues.length === maxIssues) issues.push({ code: 'more', path: '', message: more[this.#language] });
+    else {
+      const value = valueAt(object, path);
+      issues.push({ code, path: place, ...(value !== undefined && { value }), message });
+    }
   }
 }
 
 /** STIX 2.0 has no spec_version on objects; 2.1 requires it on all but observables (design: 2.0 is refused). */
-function findOtherVersion(object: StixObject, type: string): Issue | undefined {
+function findOtherVersion(object: StixObject, type: string): Fault | undefined {
   const { spec_version: version } = object;
   if (version === '2.1' || (version === undefined && mayOmitVersion(object, type))) return undefined;
-  const found = version === undefined ? 'There is no "spec_version"' : `The "spec_version" is ${quoted(version)}`;
-  const message = `${found}; objects must be of STIX 2.1 and say "spec_version": "2.1".`;
-  return { code: 'STIX-3.2-spec-version', path: '', message };
+  const text: Text = {
+    en: 'Only objects of STIX 2.1 are taken; they say "spec_version": "2.1".',
+    zh: '只接受 STIX 2.1 的对象，须写明 "spec_version": "2.1"。',
+  };
+  return { code: 'STIX-3.2-spec-version', path: version === undefined ? '' : '/spec_version', text };
 }
 
 // An object of a custom type without it is an observable only if an extension says so; else it may be STIX 2.0.
@@ -74,51 +113,74 @@ function mayOmitVersion(object: StixObject, type: string): boolean {
   return kind === undefined ? hasExtensionOf(object, 'new-sco') : kind === 'sco';
 }
 
-function checkSchema(object: StixObject, type: string, policy: Policy, findings: Findings): void {
+/** Judges `part`, which is the object or most of it. */
+function applySchema(policy: Policy, object: StixObject, part: StixObject, type: string, findings: Findings): void {
   const validate = validators[policy].get(schemaNameOf(object, type));
-  if (validate === undefined || validate(object)) return;
-  for (const issue of schemaIssues(validate.errors ?? [])) findings.add('error', issue);
+  if (validate === undefined || validate(part)) return;
+  for (const fault of schemaFaults(validate.errors ?? [])) findings.add('error', fault, object);
   // The validator keeps its last errors, and with them the object.
   validate.errors = null;
 }
 
-function checkRules(object: StixObject, type: string, policy: Policy, now: number, findings: Findings): void {
-  for (const { code, level, check: checkRule } of rulesFor(type, policy)) {
-    const report: Report = (path, message) => {
-      if (!findings.isFull(level)) findings.add(level, { code, path: pointerTo(path), message });
-    };
-    checkRule(object, report, { now });
+function checkSchema(object: StixObject, type: string, findings: Findings): void {
+  const { policy, extensions } = findings;
+  const part = policy === 'strict' ? withoutDefined(object, type, extensions) : object;
+  // Properties that an extension defines keep to what the standard allows, in their names for example.
+  if (part !== object) applySchema('spec', object, object, type, findings);
+  applySchema(policy, object, part, type, findings);
+}
+
+function checkRules(object: StixObject, type: string, findings: Findings): void {
+  findings.customProperties = customPropertiesOf(object, type);
+  let current: Rule | undefined;
+  const report: Report = (path, text) => {
+    if (current === undefined || findings.isFull(current.level)) return;
+    findings.add(current.level, { code: current.code, path: pointerTo(path), text }, object);
+  };
+  for (const rule of rulesFor(type, findings.policy)) {
+    current = rule;
+    rule.check(object, report, findings);
   }
 }
 
-const nestedBundle: Issue = {
+const nestedBundle: Fault = {
   code: 'STIX-8-nested-bundle',
   path: '/type',
-  message: 'A bundle cannot stand among objects; publish its members.',
+  text: {
+    en: 'A bundle cannot stand among objects; publish its members.',
+    zh: 'bundle 不能作为对象，请发布其成员。',
+  },
 };
-const noType: Issue = {
+const noType: Fault = {
   code: 'STIX-3.2-required',
   path: '',
-  message: 'The required property "type" is missing or not a string.',
+  text: {
+    en: 'The required property "type" is missing or not a string.',
+    zh: '缺少必需属性 "type"，或其值不是字符串。',
+  },
 };
-const noObject: Issue = { code: 'STIX-2-object', path: '', message: 'This is not an object.' };
+const noObject: Fault = {
+  code: 'STIX-2-object',
+  path: '',
+  text: { en: 'This is not an object.', zh: '这不是 JSON 对象。' },
+};
 
 /** What makes every further check pointless. */
-function findBasicFault(value: unknown): Issue | undefined {
+function findBasicFault(value: unknown): Fault | undefined {
   if (!isObject(value)) return noObject;
   if (typeof value.type !== 'string') return noType;
   return value.type === 'bundle' ? nestedBundle : findOtherVersion(value, value.type);
 }
 
-function checkValue(value: unknown, policy: Policy, now: number, findings: Findings): void {
+function checkValue(value: unknown, findings: Findings): void {
   const fault = findBasicFault(value);
-  if (fault !== undefined) findings.add('error', fault);
-  else if (isObject(value)) checkFully(value, String(value.type), policy, now, findings);
+  if (fault !== undefined) findings.add('error', fault, value);
+  else if (isObject(value)) checkFully(value, String(value.type), findings);
 }
 
-function checkFully(object: StixObject, type: string, policy: Policy, now: number, findings: Findings): void {
-  checkSchema(object, type, policy, findings);
-  checkRules(object, type, policy, now, findings);
+function checkFully(object: StixObject, type: string, findings: Findings): void {
+  checkSchema(object, type, findings);
+  checkRules(object, type, findings);
 }
 
 function stringOrNull(value: unknown): string | null {
@@ -145,41 +207,52 @@ function conclude(text: string, value: unknown, { errors, warnings }: Findings):
 }
 
 /** Reads the text, and checks what was read unless its text is at fault. */
-function check(text: string, depth: number, checkRead: (value: unknown, findings: Findings) => void): CheckedObject {
-  const findings = new Findings();
-  const { value, issues } = readObject(text, depth);
-  for (const issue of issues) findings.add('error', issue);
-  if (issues.length === 0) checkRead(value, findings);
+function check(text: string, depth: number, findings: Findings, checkRead: (value: unknown) => void): CheckedObject {
+  const { value, faults, holdsNull, holdsEmptyList } = readObject(text, depth);
+  for (const fault of faults) findings.add('error', fault, undefined);
+  findings.holdsNull = holdsNull;
+  findings.holdsEmptyList = holdsEmptyList;
+  if (faults.length === 0) checkRead(value);
   return conclude(text, value, findings);
 }
 
 /** Checks the text of one object. Never throws, whatever the text. */
-export function checkObject(text: string, policy: Policy, now: number = Date.now()): CheckedObject {
-  return check(text, maxDepth, (value, findings) => checkValue(value, policy, now, findings));
+export function checkObject(text: string, policy: Policy, options: CheckOptions = {}): CheckedObject {
+  const findings = new Findings(policy, options);
+  return check(text, maxDepth, findings, (value) => checkValue(value, findings));
 }
 
-function checkHead(bundle: StixObject, policy: Policy, now: number, findings: Findings): void {
-  const { spec_version: version, objects: _members, ...head } = bundle;
-  if (version === undefined || version === '2.1') checkFully(head, 'bundle', policy, now, findings);
-  else {
-    const message = `The bundle says "spec_version": ${quoted(version)}; a bundle of STIX 2.1 has none.`;
-    findings.add('error', { code: 'STIX-8-spec-version', path: '/spec_version', message });
-  }
-}
-
-const noMembers: Issue = {
-  code: 'STIX-8-objects',
-  path: '/objects',
-  message: 'The members of a bundle are a list of at least one object; leave the property out if there are none.',
+const versionedBundle: Fault = {
+  code: 'STIX-8-spec-version',
+  path: '/spec_version',
+  text: {
+    en: 'A bundle of STIX 2.1 has no "spec_version"; leave it out.',
+    zh: 'STIX 2.1 的 bundle 没有 "spec_version"，请删去。',
+  },
 };
 
-function checkMembers(members: unknown, policy: Policy, now: number, findings: Findings): void {
+function checkHead(bundle: StixObject, findings: Findings): void {
+  const { spec_version: version, objects: _members, ...head } = bundle;
+  if (version === undefined || version === '2.1') checkFully(head, 'bundle', findings);
+  else findings.add('error', versionedBundle, bundle);
+}
+
+const noMembers: Fault = {
+  code: 'STIX-8-objects',
+  path: '/objects',
+  text: {
+    en: 'The members of a bundle are a list of at least one object; leave the property out if there are none.',
+    zh: 'bundle 的成员是至少含一个对象的列表；没有成员时请删去该属性。',
+  },
+};
+
+function checkMembers(members: unknown, findings: Findings): void {
   const objects = listOf(members);
-  if (objects.length === 0) findings.add('error', noMembers);
+  if (objects.length === 0) findings.add('error', noMembers, { objects: members });
   for (const [index, member] of objects.entries()) {
     if (findings.isFull('error')) return;
     findings.prefix = `/objects/${index}`;
-    checkValue(member, policy, now, findings);
+    checkValue(member, findings);
   }
 }
 
@@ -187,22 +260,26 @@ function checkMembers(members: unknown, policy: Policy, now: number, findings: F
  * Checks one document of a file: an object, or a bundle, which is judged as a whole: its own members and all its
  * objects, whose paths begin with `/objects/N`.
  */
-export function checkDocument(text: string, policy: Policy, now: number = Date.now()): CheckedObject {
-  return check(text, maxDepth + 2, (value, findings) => {
-    if (!isObject(value) || value.type !== 'bundle') return checkValue(value, policy, now, findings);
-    checkHead(value, policy, now, findings);
-    if (value.objects !== undefined) checkMembers(value.objects, policy, now, findings);
+export function checkDocument(text: string, policy: Policy, options: CheckOptions = {}): CheckedObject {
+  const findings = new Findings(policy, options);
+  return check(text, maxDepth + 2, findings, (value) => {
+    if (!isObject(value) || value.type !== 'bundle') return checkValue(value, findings);
+    checkHead(value, findings);
+    if (value.objects !== undefined) checkMembers(value.objects, findings);
   });
 }
 
+const noBundle: Fault = {
+  code: 'STIX-8-bundle',
+  path: '/type',
+  text: { en: 'This is no bundle: its "type" must be "bundle".', zh: '这不是 bundle："type" 须为 "bundle"。' },
+};
+
 /** Checks the bundle itself, given its text without `objects`: for files that are read member by member. */
-export function checkBundleHead(text: string, policy: Policy, now: number = Date.now()): CheckedObject {
-  return check(text, maxDepth, (value, findings) => {
-    if (isObject(value) && value.type === 'bundle') return checkHead(value, policy, now, findings);
-    findings.add('error', {
-      code: 'STIX-8-bundle',
-      path: '/type',
-      message: 'This is no bundle: its "type" must be "bundle".',
-    });
+export function checkBundleHead(text: string, policy: Policy, options: CheckOptions = {}): CheckedObject {
+  const findings = new Findings(policy, options);
+  return check(text, maxDepth, findings, (value) => {
+    if (isObject(value) && value.type === 'bundle') checkHead(value, findings);
+    else findings.add('error', noBundle, value);
   });
 }

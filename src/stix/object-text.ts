@@ -4,17 +4,21 @@
  */
 
 import { isWhole } from './decimal.ts';
-import type { Issue } from './issue.ts';
-import { pointerTo, shortened } from './pointer.ts';
+import type { Fault, Text } from './issue.ts';
+import { pointerTo, quoted } from './pointer.ts';
 
 /** Arrays and objects may be nested so deep, the object itself included. */
 export const maxDepth = 100;
-const maxIssues = 20;
+const maxFaults = 20;
 
 export interface ReadObject {
   /** Undefined when the text could not be read; of one that is too deep only what names it. */
   readonly value: unknown;
-  readonly issues: Issue[];
+  readonly faults: Fault[];
+  /** Whether there is a null anywhere in it. */
+  readonly holdsNull: boolean;
+  /** Whether there is an empty list anywhere in it. */
+  readonly holdsEmptyList: boolean;
 }
 
 const quote = 0x22;
@@ -35,10 +39,18 @@ interface Survey {
   readonly depth: number;
   /** A double may not hold one of the numbers as it is written. */
   readonly inexactNumbers: boolean;
+  readonly holdsNull: boolean;
+  readonly holdsEmptyList: boolean;
 }
 
 function isDigit(code: number): boolean {
   return code >= 0x30 && code <= 0x39;
+}
+
+function isEmptyList(text: string, open: number): boolean {
+  let next = open + 1;
+  while (text.charCodeAt(next) <= 0x20) next += 1;
+  return text.charCodeAt(next) === 0x5d;
 }
 
 // One pass that jumps over strings; outside of them every colon is a member.
@@ -48,6 +60,8 @@ function survey(text: string): Survey {
   let deepest = 0;
   let digits = 0;
   let inexactNumbers = false;
+  let holdsNull = false;
+  let holdsEmptyList = false;
   for (let i = 0; i < text.length; i += 1) {
     const code = text.charCodeAt(i);
     if (isDigit(code) || (code === 0x2e && digits > 0)) {
@@ -58,12 +72,15 @@ function survey(text: string): Survey {
     }
     if (code === quote) i = endOfString(text, i);
     else if (code === 0x3a) members += 1;
-    else if (code === 0x7b || code === 0x5b) deepest = Math.max(deepest, ++depth);
-    else if (code === 0x7d || code === 0x5d) depth -= 1;
+    else if (code === 0x7b || code === 0x5b) {
+      deepest = Math.max(deepest, ++depth);
+      if (code === 0x5b && !holdsEmptyList) holdsEmptyList = isEmptyList(text, i);
+    } else if (code === 0x7d || code === 0x5d) depth -= 1;
+    else if (code === 0x6e) holdsNull = true;
     else if (digits > 0 && (code === 0x65 || code === 0x45)) inexactNumbers = true;
     digits = 0;
   }
-  return { members, depth: deepest, inexactNumbers };
+  return { members, depth: deepest, inexactNumbers, holdsNull, holdsEmptyList };
 }
 
 function countMembers(value: unknown): number {
@@ -105,10 +122,10 @@ function isName(text: string, afterString: number): boolean {
   return text[i] === ':';
 }
 
-function duplicateNames(text: string): Issue[] {
-  const issues: Issue[] = [];
+function duplicateNames(text: string): Fault[] {
+  const faults: Fault[] = [];
   const open: { names: Set<string> | undefined; step: string | number }[] = [];
-  for (let i = 0; i < text.length && issues.length < maxIssues; i += 1) {
+  for (let i = 0; i < text.length && faults.length < maxFaults; i += 1) {
     const code = text.charCodeAt(i);
     const top = open.at(-1);
     if (code === 0x7b) open.push({ names: new Set(), step: '' });
@@ -121,8 +138,8 @@ function duplicateNames(text: string): Issue[] {
       const name = JSON.parse(text.slice(i, end + 1)) as string;
       top.step = name;
       if (top.names.has(name))
-        issues.push(
-          duplicateIssue(
+        faults.push(
+          duplicateFault(
             name,
             open.slice(0, -1).map(({ step }) => step),
           ),
@@ -131,43 +148,50 @@ function duplicateNames(text: string): Issue[] {
     }
     i = end;
   }
-  return issues;
+  return faults;
 }
 
-function duplicateIssue(name: string, path: readonly (string | number)[]): Issue {
+function duplicateFault(name: string, path: readonly (string | number)[]): Fault {
   return {
     code: 'JSON-duplicate-name',
     path: pointerTo(path),
-    message: `The name "${shortened(name)}" occurs more than once in one object (RFC 8259 §4); keep one of them.`,
+    text: {
+      en: `The name ${quoted(name)} occurs more than once in one object (RFC 8259 §4); keep one of them.`,
+      zh: `名称 ${quoted(name)} 在同一对象中出现多次（RFC 8259 §4），请只保留一个。`,
+    },
   };
 }
 
-function textFault(text: string): string | undefined {
-  if (text.includes('\u0000')) return 'holds the character U+0000';
-  return text.isWellFormed() ? undefined : 'holds half of a surrogate pair';
+function textFault(text: string): Text | undefined {
+  if (text.includes('\u0000')) return { en: 'holds the character U+0000', zh: '含有字符 U+0000' };
+  return text.isWellFormed() ? undefined : { en: 'holds half of a surrogate pair', zh: '含有不成对的代理码元' };
 }
 
 /** Strings and names that are no Unicode text, or hold NUL, which many databases and languages cut at. */
-function characterIssues(value: unknown, path: (string | number)[], issues: Issue[]): void {
-  if (issues.length >= maxIssues) return;
+function characterFaults(value: unknown, path: (string | number)[], faults: Fault[]): void {
+  if (faults.length >= maxFaults) return;
   const fault = typeof value === 'string' ? textFault(value) : undefined;
-  if (fault !== undefined) issues.push(characterIssue(path, `The string ${fault}`));
+  if (fault !== undefined) faults.push(characterFault(path, { en: 'The string', zh: '字符串' }, fault));
   if (typeof value !== 'object' || value === null) return;
   for (const [key, member] of Object.entries(value)) {
     const nameFault = textFault(key);
-    if (nameFault !== undefined) issues.push(characterIssue(path, `A name ${nameFault}`));
+    if (nameFault !== undefined) faults.push(characterFault(path, { en: 'A name', zh: '某个名称' }, nameFault));
     path.push(nameFault === undefined ? key : '?');
-    characterIssues(member, path, issues);
+    characterFaults(member, path, faults);
     path.pop();
   }
 }
 
-function characterIssue(path: readonly (string | number)[], what: string): Issue {
-  return { code: 'JSON-characters', path: pointerTo(path), message: `${what}; remove the escape sequence.` };
+function characterFault(path: readonly (string | number)[], subject: Text, fault: Text): Fault {
+  const text: Text = {
+    en: `${subject.en} ${fault.en}; remove the escape sequence.`,
+    zh: `${subject.zh}${fault.zh}，请删去该转义序列。`,
+  };
+  return { code: 'JSON-characters', path: pointerTo(path), text };
 }
 
-function failed(code: string, message: string, value?: unknown): ReadObject {
-  return { value, issues: [{ code, path: '', message }] };
+function failed(code: string, text: Text, value?: unknown): ReadObject {
+  return { value, faults: [{ code, path: '', text }], holdsNull: false, holdsEmptyList: false };
 }
 
 /** What names an object, without the rest of it. */
@@ -181,23 +205,26 @@ function namesIn(text: string): unknown {
   }
 }
 
+const tooDeep: Text = {
+  en: `The object is nested deeper than ${maxDepth} levels; flatten it.`,
+  zh: `对象嵌套超过 ${maxDepth} 层，请减少层次。`,
+};
+const noJson: Text = { en: 'The text is not JSON (RFC 8259).', zh: '文本不是 JSON（RFC 8259）。' };
+
 /**
- * Reads the text of one object. Issues are what parsers disagree on: duplicate names, lone surrogates, NUL, depth. The
+ * Reads the text of one object. Faults are what parsers disagree on: duplicate names, lone surrogates, NUL, depth. The
  * value is fit for checks only: a number that a double would round to a whole one is read as a fraction.
  */
 export function readObject(text: string, depthAllowed = maxDepth): ReadObject {
-  const { members, depth, inexactNumbers } = survey(text);
-  if (depth > depthAllowed) {
-    const message = `The object is nested deeper than ${maxDepth} levels; flatten it.`;
-    return failed('JSON-depth', message, namesIn(text));
-  }
+  const { members, depth, inexactNumbers, holdsNull, holdsEmptyList } = survey(text);
+  if (depth > depthAllowed) return failed('JSON-depth', tooDeep, namesIn(text));
   let value: unknown;
   try {
     value = inexactNumbers ? parseExactly(text) : JSON.parse(text);
   } catch {
-    return failed('JSON-syntax', 'The text is not JSON (RFC 8259).');
+    return failed('JSON-syntax', noJson);
   }
-  const issues = members === countMembers(value) ? [] : duplicateNames(text);
-  if (text.includes('\\u') || !text.isWellFormed()) characterIssues(value, [], issues);
-  return { value, issues: issues.slice(0, maxIssues) };
+  const faults = members === countMembers(value) ? [] : duplicateNames(text);
+  if (text.includes('\\u') || !text.isWellFormed()) characterFaults(value, [], faults);
+  return { value, faults: faults.slice(0, maxFaults), holdsNull, holdsEmptyList };
 }

@@ -1,5 +1,6 @@
 /** Reads the tokens of a STIX pattern: words, symbols and the constants of STIX 2.1 §9.2. */
 
+import type { Text } from './issue.ts';
 import { quoted } from './pointer.ts';
 
 export type ConstantType = 'string' | 'integer' | 'float' | 'boolean' | 'binary' | 'hex' | 'timestamp';
@@ -16,18 +17,28 @@ export interface Token {
 /** Ends the reading of a pattern; `parsePattern` turns it into its result. */
 export class PatternError extends Error {
   readonly offset: number;
+  readonly text: Text;
 
-  constructor(offset: number, message: string) {
-    super(message);
+  constructor(offset: number, text: Text) {
+    super(text.en);
     this.name = 'PatternError';
     this.offset = offset;
+    this.text = text;
   }
 }
 
 const apostrophe = 0x27;
 const backslash = 0x5c;
-const doubleSymbols = new Set(['==', '!=', '<>', '<=', '>=']);
-const singleSymbols = new Set(['[', ']', '(', ')', ':', '.', ',', '*', '=', '<', '>']);
+const hyphen = 0x2d;
+const fullStop = 0x2e;
+const doubleSymbols = ['==', '!=', '<>', '<=', '>='];
+const singleSymbols = [...'[]():.,*=<>'];
+// By the code of their first character, since a pattern may have half a million tokens.
+const symbolsByCode = Array.from({ length: 128 }, (_, code) => {
+  const first = String.fromCharCode(code);
+  const pairs = doubleSymbols.filter((pair) => pair.startsWith(first));
+  return { single: singleSymbols.find((symbol) => symbol === first), pairs };
+});
 
 // Sticky, and each loop is over one class of characters, so that no character is looked at more than twice.
 // §9.4: white space is what Unicode calls so.
@@ -39,6 +50,11 @@ function endOf(form: RegExp, pattern: string, offset: number): number {
   form.lastIndex = offset;
   return form.test(pattern) ? form.lastIndex : offset;
 }
+
+const escapeText: Text = {
+  en: 'After a backslash only an apostrophe or a backslash may follow; write \\\\ for one.',
+  zh: '反斜杠之后只能是单引号或反斜杠；单个反斜杠请写作 \\\\。',
+};
 
 // §9.2: only an apostrophe or a backslash may follow a backslash.
 function readQuoted(kind: Token['kind'], pattern: string, offset: number, open: number): Token {
@@ -52,11 +68,14 @@ function readQuoted(kind: Token['kind'], pattern: string, offset: number, open: 
     run = at + 1;
     const escaped = pattern.charCodeAt(run);
     if (escaped !== apostrophe && escaped !== backslash) {
-      throw new PatternError(at, 'After a backslash only an apostrophe or a backslash may follow; write \\\\ for one.');
+      throw new PatternError(at, escapeText);
     }
     at = run;
   }
-  throw new PatternError(open, 'The apostrophe that opens here is never closed.');
+  throw new PatternError(open, {
+    en: 'The apostrophe that opens here is never closed.',
+    zh: '此处开始的单引号没有结束。',
+  });
 }
 
 // RFC 4648 §4; line feeds are ignored (§9.2).
@@ -72,20 +91,20 @@ const timestamp =
 interface Form {
   readonly kind: 'binary' | 'hex' | 'timestamp';
   isRight(text: string): boolean;
-  readonly expected: string;
+  readonly expected: Text;
 }
 
 const forms: Readonly<Record<string, Form>> = {
-  b: { kind: 'binary', isRight: isBase64, expected: 'base64 with its padding' },
+  b: { kind: 'binary', isRight: isBase64, expected: { en: 'base64 with its padding', zh: '带填充的 base64' } },
   h: {
     kind: 'hex',
     isRight: (text) => text.length % 2 === 0 && /^[0-9a-fA-F]*$/.test(text),
-    expected: 'an even number of hexadecimal digits',
+    expected: { en: 'an even number of hexadecimal digits', zh: '偶数个十六进制数字' },
   },
   t: {
     kind: 'timestamp',
     isRight: (text) => timestamp.test(text),
-    expected: "a time in UTC such as t'2024-03-01T08:00:00Z'",
+    expected: { en: "a time in UTC such as t'2024-03-01T08:00:00Z'", zh: "UTC 时间，例如 t'2024-03-01T08:00:00Z'" },
   },
 };
 
@@ -96,42 +115,74 @@ function readWord(pattern: string, offset: number): Token {
   if (form === undefined) return { kind: 'word', text, offset, end };
   const token = readQuoted(form.kind, pattern, offset, end);
   if (form.isRight(token.text)) return token;
-  throw new PatternError(offset, `Expected ${form.expected}, found ${quoted(token.text)}.`);
+  throw new PatternError(offset, {
+    en: `Expected ${form.expected.en}, found ${quoted(token.text)}.`,
+    zh: `应为${form.expected.zh}，实为 ${quoted(token.text)}。`,
+  });
 }
+
+const leadingZeroText: Text = { en: 'An integer is written without leading zeros.', zh: '整数不写前导零。' };
+const rangeText: Text = {
+  en: 'An integer must be between -(2^53)+1 and 2^53-1.',
+  zh: '整数须在 -(2^53)+1 与 2^53-1 之间。',
+};
 
 function readNumber(pattern: string, offset: number, end: number): Token {
   const text = pattern.slice(offset, end);
   if (/[A-Za-z0-9_.]/.test(pattern.charAt(end))) {
-    throw new PatternError(offset, `A number ends in ${quoted(pattern.charAt(end))}; strings stand in apostrophes.`);
+    const next = quoted(pattern.charAt(end));
+    throw new PatternError(offset, {
+      en: `A number ends in ${next}; strings stand in apostrophes.`,
+      zh: `数字后紧跟 ${next}；字符串须放在单引号内。`,
+    });
   }
   if (text.includes('.')) return { kind: 'float', text, offset, end };
-  if (/^-?0[0-9]/.test(text)) throw new PatternError(offset, 'An integer is written without leading zeros.');
-  if (!Number.isSafeInteger(Number(text))) {
-    throw new PatternError(offset, 'An integer must be between -(2^53)+1 and 2^53-1.');
-  }
+  if (/^-?0[0-9]/.test(text)) throw new PatternError(offset, leadingZeroText);
+  if (!Number.isSafeInteger(Number(text))) throw new PatternError(offset, rangeText);
   return { kind: 'integer', text, offset, end };
 }
 
-const hints: Readonly<Record<string, string>> = {
-  '"': "Strings and names stand in apostrophes ('), not in quotation marks.",
-  '+': 'A positive number is written without the plus sign.',
+const hints: Readonly<Record<string, Text>> = {
+  '"': {
+    en: "Strings and names stand in apostrophes ('), not in quotation marks.",
+    zh: "字符串和名称须放在单引号（'）内，而非双引号。",
+  },
+  '+': { en: 'A positive number is written without the plus sign.', zh: '正数不写加号。' },
 };
 
 function readSymbol(pattern: string, offset: number): Token {
-  const pair = pattern.slice(offset, offset + 2);
-  const text = doubleSymbols.has(pair) ? pair : pair.charAt(0);
-  if (text.length === 2 || singleSymbols.has(text)) return { kind: 'symbol', text, offset, end: offset + text.length };
+  const symbols = symbolsByCode[pattern.charCodeAt(offset)];
+  const pair = symbols?.pairs.find((symbol) => symbol.charCodeAt(1) === pattern.charCodeAt(offset + 1));
+  const text = pair ?? symbols?.single;
+  if (text !== undefined) return { kind: 'symbol', text, offset, end: offset + text.length };
   const character = String.fromCodePoint(pattern.codePointAt(offset) as number);
-  throw new PatternError(offset, hints[character] ?? `${quoted(character)} has no meaning here.`);
+  const meaningless = { en: `${quoted(character)} has no meaning here.`, zh: `${quoted(character)} 在此处没有含义。` };
+  throw new PatternError(offset, hints[character] ?? meaningless);
+}
+
+function isDigit(code: number): boolean {
+  return code >= 0x30 && code <= 0x39;
+}
+
+// Letters and the low line.
+function isWordStart(code: number): boolean {
+  return (code >= 0x61 && code <= 0x7a) || (code >= 0x41 && code <= 0x5a) || code === 0x5f;
+}
+
+// Most tokens follow each other or one space; the rest is left to the expression.
+function skipSpace(pattern: string, from: number): number {
+  const offset = pattern.charCodeAt(from) === 0x20 ? from + 1 : from;
+  const code = pattern.charCodeAt(offset);
+  return code > 0x20 && code < 0x80 ? offset : endOf(whiteSpace, pattern, offset);
 }
 
 /** The token that begins at `from` or after the white space there. Throws a PatternError where there is none. */
 export function readToken(pattern: string, from: number): Token {
-  const offset = endOf(whiteSpace, pattern, from);
+  const offset = skipSpace(pattern, from);
   if (offset === pattern.length) return { kind: 'end', text: '', offset, end: offset };
-  if (pattern.charCodeAt(offset) === apostrophe) return readQuoted('string', pattern, offset, offset);
-  const isWord = /[A-Za-z_]/.test(pattern.charAt(offset));
-  if (isWord) return readWord(pattern, offset);
-  const end = endOf(number, pattern, offset);
+  const code = pattern.charCodeAt(offset);
+  if (code === apostrophe) return readQuoted('string', pattern, offset, offset);
+  if (isWordStart(code)) return readWord(pattern, offset);
+  const end = isDigit(code) || code === hyphen || code === fullStop ? endOf(number, pattern, offset) : offset;
   return end > offset ? readNumber(pattern, offset, end) : readSymbol(pattern, offset);
 }

@@ -3,8 +3,7 @@
 import { isObject, listOf } from './json-value.ts';
 import { type TlpMarking, tlp1Markings, tlp2Extension, tlp2Markings } from './markings.ts';
 import type { StixObject } from './object-types.ts';
-import { quoted } from './pointer.ts';
-import type { Report, Rule } from './rule.ts';
+import type { Report, Rule, Text } from './rule.ts';
 
 /** One component of a selector (STIX 2.1 §7.2.3.1): `[n]` leads into a list, a name into an object. */
 function follow(value: unknown, component: string): unknown {
@@ -25,39 +24,55 @@ function leadsSomewhere(object: StixObject, selector: string): boolean {
   return value !== undefined;
 }
 
+const selectorText: Text = {
+  en: 'The selector leads to nothing in the object; write it like "labels.[0]".',
+  zh: '该选择器在对象中找不到内容；写法例如 "labels.[0]"。',
+};
+
 function checkSelectors(object: StixObject, report: Report): void {
   listOf(object.granular_markings).forEach((marking, index) => {
     const selectors = isObject(marking) ? listOf(marking.selectors) : [];
     selectors.forEach((selector, at) => {
       if (typeof selector !== 'string' || leadsSomewhere(object, selector)) return;
       const path = ['granular_markings', index, 'selectors', at];
-      report(path, `The selector ${quoted(selector)} leads to nothing in the object; write it like "labels.[0]".`);
+      report(path, selectorText);
     });
   });
 }
 
+const selfText: Text = {
+  en: 'A marking cannot mark itself; name another marking.',
+  zh: '标记不能标记自身，请引用其他标记。',
+};
+
 function checkSelfMarking(object: StixObject, report: Report): void {
   const { id } = object;
   listOf(object.object_marking_refs).forEach((ref, index) => {
-    if (ref === id) report(['object_marking_refs', index], 'A marking cannot mark itself.');
+    if (ref === id) report(['object_marking_refs', index], selfText);
   });
   listOf(object.granular_markings).forEach((marking, index) => {
     if (isObject(marking) && marking.marking_ref === id) {
-      report(['granular_markings', index, 'marking_ref'], 'A marking cannot mark itself.');
+      report(['granular_markings', index, 'marking_ref'], selfText);
     }
   });
 }
 
 function checkStatement({ definition_type: kind, definition }: StixObject, report: Report): void {
   if (kind !== 'statement' || !isObject(definition) || typeof definition.statement === 'string') return;
-  report(['definition'], 'A statement marking needs {"statement": "…"}.');
+  report(['definition'], {
+    en: 'A statement marking needs {"statement": "…"}.',
+    zh: 'statement 标记需要 {"statement": "…"}。',
+  });
 }
 
 // The standard writes these objects out; only the name may be left away.
 function checkFixed(object: StixObject, report: Report, marking: TlpMarking): void {
   for (const property of ['id', 'name', 'created'] as const) {
     if (object[property] !== undefined && object[property] !== marking[property]) {
-      report([property], `This TLP marking has "${property}": "${marking[property]}".`);
+      report([property], {
+        en: `This TLP marking has "${property}": "${marking[property]}".`,
+        zh: `此 TLP 标记的 "${property}" 须为 "${marking[property]}"。`,
+      });
     }
   }
 }
@@ -67,7 +82,11 @@ function checkTlp1(object: StixObject, report: Report): void {
   const value = isObject(object.definition) ? object.definition.tlp : undefined;
   const marking = tlp1Markings.find((known) => known.value === value);
   if (marking !== undefined) checkFixed(object, report, marking);
-  else report(['definition'], 'There is only {"tlp": "white"}, "green", "amber" and "red".');
+  else
+    report(['definition'], {
+      en: 'There is only {"tlp": "white"}, "green", "amber" and "red".',
+      zh: '只有 {"tlp": "white"}、"green"、"amber" 和 "red"。',
+    });
 }
 
 function checkTlp2(object: StixObject, report: Report): void {
@@ -75,20 +94,20 @@ function checkTlp2(object: StixObject, report: Report): void {
   const marking = tlp2Markings.find(({ id }) => id === object.id);
   const value = isObject(extension) ? extension.tlp_2_0 : undefined;
   const named = tlp2Markings.find((known) => known.value === value);
-  const path = ['extensions', tlp2Extension];
-  if (extension !== undefined && named === undefined)
-    report(path, '"tlp_2_0" must be clear, green, amber, amber+strict or red.');
   if (extension === undefined && marking !== undefined)
-    report(['extensions'], `The id is that of ${marking.name}, which needs the TLP 2.0 extension.`);
+    report(['extensions'], {
+      en: `The id is that of ${marking.name}, which needs the TLP 2.0 extension.`,
+      zh: `该 id 属于 ${marking.name}，须带有 TLP 2.0 扩展。`,
+    });
   if (named !== undefined) checkFixed(object, report, named);
 }
 
 const types = ['marking-definition'];
 
 export const markingRules: readonly Rule[] = [
-  { code: 'STIX-7.2.3-selector', level: 'error', check: checkSelectors },
-  { code: 'STIX-7.2-self-marking', level: 'error', types, check: checkSelfMarking },
-  { code: 'STIX-7.2.1-statement', level: 'error', types, check: checkStatement },
-  { code: 'STIX-7.2.1-tlp', level: 'error', types, check: checkTlp1 },
-  { code: 'TLP-2.0-marking', level: 'error', types, check: checkTlp2 },
+  { code: 'STIX-7.2.3-selector', section: 'STIX 2.1 §7.2.3', level: 'error', check: checkSelectors },
+  { code: 'STIX-7.2-self-marking', section: 'STIX 2.1 §7.2', level: 'error', types, check: checkSelfMarking },
+  { code: 'STIX-7.2.1-statement', section: 'STIX 2.1 §7.2.1', level: 'error', types, check: checkStatement },
+  { code: 'STIX-7.2.1-tlp', section: 'STIX 2.1 §7.2.1', level: 'error', types, check: checkTlp1 },
+  { code: 'TLP-2.0-marking', section: 'TLP 2.0 extension of STIX 2.1', level: 'error', types, check: checkTlp2 },
 ];

@@ -25,19 +25,28 @@ const propertyName = /^(?:id|[a-z][a-z0-9_]{2,249})$/;
 
 function checkNames({ objectType, steps: [first], offset }: ObjectPath, report: ReportFault): void {
   if (!typeName.test(objectType)) {
-    const message = `${quoted(objectType)} is no name of an object type: lower-case letters, digits and single hyphens, 3 to 250 characters.`;
-    report({ offset, message });
+    const text = {
+      en: `${quoted(objectType)} is no name of an object type: lower-case letters, digits and single hyphens, 3 to 250 characters.`,
+      zh: `${quoted(objectType)} 不是对象类型名：须为小写字母、数字和单个连字符，3 至 250 个字符。`,
+    };
+    report({ offset, text });
   }
   if (first !== undefined && 'name' in first && !propertyName.test(first.name)) {
-    const message = `${quoted(first.name)} is no name of a property: lower-case letters, digits and underscores, 3 to 250 characters.`;
-    report({ offset, message });
+    const text = {
+      en: `${quoted(first.name)} is no name of a property: lower-case letters, digits and underscores, 3 to 250 characters.`,
+      zh: `${quoted(first.name)} 不是属性名：须为小写字母、数字和下划线，3 至 250 个字符。`,
+    };
+    report({ offset, text });
   }
 }
 
 // §9.2: a timestamp constant is a timestamp of §2.16, so its day exists.
 function checkTimestamp({ type, value, offset }: Constant, report: ReportFault): void {
   if (type !== 'timestamp' || findVersionKey(value) !== undefined) return;
-  report({ offset, message: `${quoted(value)} is no real date and time.` });
+  report({
+    offset,
+    text: { en: `${quoted(value)} is no real date and time.`, zh: `${quoted(value)} 不是真实的日期时间。` },
+  });
 }
 
 // §9.6.1: MATCHES takes a regular expression of PCRE, the set operators an address or CIDR block.
@@ -46,10 +55,19 @@ function checkConstant(operator: Operator, constant: Constant, report: ReportFau
   checkTimestamp(constant, report);
   const isOnNetworks = operator === 'ISSUBSET' || operator === 'ISSUPERSET';
   if (isOnNetworks && !isIpv4(value) && !isIpv6(value)) {
-    report({ offset, message: `${quoted(value)} after ${operator} is neither an address nor a CIDR block.` });
+    const text = {
+      en: `${quoted(value)} after ${operator} is neither an address nor a CIDR block.`,
+      zh: `${operator} 之后的 ${quoted(value)} 既不是地址也不是 CIDR 地址块。`,
+    };
+    report({ offset, text });
   }
   const fault = operator === 'MATCHES' ? findRegularExpressionFault(value) : undefined;
-  if (fault !== undefined) report({ offset, message: `${quoted(value)} is no regular expression: ${fault}.` });
+  if (fault === undefined) return;
+  const text = {
+    en: `${quoted(value)} is no regular expression: ${fault.en}.`,
+    zh: `${quoted(value)} 不是正则表达式：${fault.zh}。`,
+  };
+  report({ offset, text });
 }
 
 // §9.5.1: observed at or after START and before STOP, which would be never.
@@ -60,7 +78,11 @@ function checkPeriod(qualifier: Qualifier, report: ReportFault): void {
   checkTimestamp(stop, report);
   const [from, to] = [findVersionKey(start.value), findVersionKey(stop.value)];
   if (from !== undefined && to !== undefined && from > to) {
-    report({ offset: stop.offset, message: `STOP ${quoted(stop.value)} must not be earlier than START.` });
+    const text = {
+      en: `STOP ${quoted(stop.value)} must not be earlier than START.`,
+      zh: `STOP ${quoted(stop.value)} 不得早于 START。`,
+    };
+    report({ offset: stop.offset, text });
   }
 }
 
@@ -97,8 +119,11 @@ function typesOf(expression: ComparisonExpression, report: ReportFault): Set<str
     const mayJoin = before !== undefined && more.size > 0;
     types = types === undefined ? more : expression.kind === 'OR' ? unite(types, more) : intersect(types, more);
     if (mayJoin && types.size === 0) {
-      const message = `AND joins comparisons of one object, and none of type ${quoted(before)} satisfies this one; use OR, or brackets of its own.`;
-      report({ offset: firstOffset(operand), message });
+      const text = {
+        en: `AND joins comparisons of one object, and none of type ${quoted(before)} satisfies this one; use OR, or brackets of its own.`,
+        zh: `AND 连接同一对象的比较，而 ${quoted(before)} 类型的对象不满足此项；请用 OR，或另用方括号。`,
+      };
+      report({ offset: firstOffset(operand), text });
     }
   }
   return types ?? new Set();
@@ -113,14 +138,20 @@ function checkExpression(expression: ObservationExpression, report: ReportFault)
   } else for (const operand of expression.operands) checkExpression(operand, report);
 }
 
+// More are not listed, and each costs its sentences.
+const enoughFaults = 100;
+
 function checkPattern(
   { pattern: text, pattern_type: type, pattern_version: version }: StixObject,
   report: Report,
 ): void {
   // Version 2.0 of the language has another grammar.
   if (typeof text !== 'string' || type !== 'stix' || version === '2.0') return;
-  const reportFault: ReportFault = ({ offset, message }) =>
-    report(['pattern'], `At character ${offset + 1}: ${message}`);
+  let faults = 0;
+  const reportFault: ReportFault = ({ offset, text: { en, zh } }) => {
+    faults += 1;
+    report(['pattern'], { en: `At character ${offset + 1}: ${en}`, zh: `第 ${offset + 1} 个字符：${zh}` });
+  };
   const result = parsePattern(text);
   if ('fault' in result) {
     reportFault(result.fault);
@@ -128,11 +159,12 @@ function checkPattern(
   }
   checkExpression(result.pattern.expression, reportFault);
   for (const { path, operator, values } of result.pattern.comparisons) {
+    if (faults > enoughFaults) return;
     checkNames(path, reportFault);
     for (const value of values) checkConstant(operator, value, reportFault);
   }
 }
 
 export const patternRules: readonly Rule[] = [
-  { code: 'STIX-9-pattern', level: 'error', types: ['indicator'], check: checkPattern },
+  { code: 'STIX-9-pattern', section: 'STIX 2.1 §9', level: 'error', types: ['indicator'], check: checkPattern },
 ];

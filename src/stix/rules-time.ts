@@ -2,7 +2,7 @@
 
 import { isObservable, type StixObject } from './object-types.ts';
 import { quoted } from './pointer.ts';
-import type { Report, Rule, RuleContext } from './rule.ts';
+import type { Report, Rule, RuleContext, Text } from './rule.ts';
 import { findVersionKey } from './timestamp.ts';
 
 const aDay = 86_400_000;
@@ -16,16 +16,22 @@ function checkOrder(object: StixObject, report: Report, earlier: string, later: 
   const to = object[later];
   // The usual case: the same text, or nothing to compare.
   if (to === undefined || from === undefined || (from === to && !strictly)) return;
+  if (typeof from !== 'string' || typeof to !== 'string') return;
+  // Nearly always the seconds decide; what is no timestamp is the schema's matter.
+  if (from.slice(0, 19) < to.slice(0, 19)) return;
   const fromKey = keyOf(from);
   const toKey = keyOf(to);
   if (fromKey === undefined || toKey === undefined || toKey > fromKey || (toKey === fromKey && !strictly)) return;
-  const rule = strictly ? 'must be later than' : 'must not be earlier than';
-  report([later], `"${later}" (${quoted(to)}) ${rule} "${earlier}" (${quoted(from)}).`);
+  report([later], {
+    en: `"${later}" must ${strictly ? 'be later' : 'not be earlier'} than "${earlier}", which is ${quoted(from)}.`,
+    zh: `"${later}" ${strictly ? '须晚于' : '不得早于'} "${earlier}"（${quoted(from)}）。`,
+  });
 }
 
 function orderRule(code: string, types: readonly string[], earlier: string, later: string, strictly = false): Rule {
   return {
     code,
+    section: `STIX 2.1 §${/[\d.]+/.exec(code)?.[0]}`,
     level: 'error',
     types,
     check: (object, report) => checkOrder(object, report, earlier, later, strictly),
@@ -38,24 +44,35 @@ function checkVersions(object: StixObject, report: Report): void {
   checkOrder(object, report, 'created', 'modified', false);
 }
 
+let lastDay = { now: Number.NaN, after: '' };
+
+/** A day later, to the second, as timestamps begin; remembered, since many objects are checked within a millisecond. */
+function dayAfter(now: number): string {
+  if (lastDay.now !== now) lastDay = { now, after: new Date(now + aDay).toISOString().slice(0, 19) };
+  return lastDay.after;
+}
+
+const futureText: Text = {
+  en: 'The time is in the future and will hide every correct later version; set the clock right.',
+  zh: '该时间在未来，会遮蔽以后所有正确的版本；请校准时钟。',
+};
+
 function checkFuture(object: StixObject, report: Report, { now }: RuleContext): void {
   const { modified } = object;
   if (typeof modified !== 'string') return;
-  const tomorrow = new Date(now + aDay).toISOString();
-  if (modified.slice(0, 19) <= tomorrow.slice(0, 19)) return;
+  if (modified.slice(0, 19) <= dayAfter(now)) return;
   const key = findVersionKey(modified);
-  if (key !== undefined)
-    report(['modified'], `${quoted(modified)} is in the future; it will hide every correct later version.`);
+  if (key !== undefined) report(['modified'], futureText);
 }
 
 const seen = ['campaign', 'infrastructure', 'intrusion-set', 'malware', 'threat-actor', 'sighting'];
 
 export const timeRules: readonly Rule[] = [
-  { code: 'STIX-3.2-modified-order', level: 'error', check: checkVersions },
+  { code: 'STIX-3.2-modified-order', section: 'STIX 2.1 §3.2', level: 'error', check: checkVersions },
   orderRule('STIX-4-seen-order', seen, 'first_seen', 'last_seen'),
   orderRule('STIX-4.14-observed-order', ['observed-data'], 'first_observed', 'last_observed'),
   orderRule('STIX-4.7-valid-order', ['indicator'], 'valid_from', 'valid_until', true),
   orderRule('STIX-5.1-time-order', ['relationship'], 'start_time', 'stop_time', true),
   orderRule('STIX-6.12-time-order', ['network-traffic'], 'start', 'end'),
-  { code: 'STIX-3.6-future-version', level: 'warning', check: checkFuture },
+  { code: 'STIX-3.6-future-version', section: 'STIX 2.1 §3.6', level: 'warning', check: checkFuture },
 ];

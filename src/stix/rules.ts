@@ -6,18 +6,34 @@
 import type { Policy, Rule } from './rule.ts';
 import { contentRules } from './rules-content.ts';
 import { customRules } from './rules-custom.ts';
+import { extensionRules } from './rules-extension.ts';
+import { languageRules } from './rules-language.ts';
 import { markingRules } from './rules-marking.ts';
+import { nameRules } from './rules-names.ts';
 import { patternRules } from './rules-pattern.ts';
+import { patternLanguageRules } from './rules-pattern-languages.ts';
+import { recommendedRules } from './rules-recommended.ts';
+import { relationshipRules } from './rules-relationship.ts';
+import { scoIdRules } from './rules-sco-id.ts';
 import { timeRules } from './rules-time.ts';
 import { valueRules } from './rules-value.ts';
+import { vocabularyRules } from './rules-vocabulary.ts';
 
 export const rules: readonly Rule[] = [
   ...contentRules,
   ...timeRules,
   ...valueRules,
   ...patternRules,
+  ...patternLanguageRules,
   ...markingRules,
+  ...languageRules,
+  ...scoIdRules,
+  ...relationshipRules,
+  ...vocabularyRules,
+  ...recommendedRules,
+  ...nameRules,
   ...customRules,
+  ...extensionRules,
 ];
 
 function select(policy: Policy, type: string | undefined): readonly Rule[] {

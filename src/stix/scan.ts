@@ -13,11 +13,17 @@ import { beginCharacter, brokenCharacter, continueCharacter, wholeCharacter } fr
 export class ScanError extends Error {
   /** `syntax`: not JSON or not UTF-8. `shape`: JSON, but no envelope. `length`: the root object is too long. */
   readonly kind: 'syntax' | 'shape' | 'length';
+  /** The message without the place. */
+  readonly what: string;
+  /** Where the text goes wrong, if at one place; line and column from 1. */
+  readonly place: { readonly line: number; readonly column: number; readonly byte: number } | undefined;
 
-  constructor(kind: ScanError['kind'], message: string) {
-    super(message);
+  constructor(kind: ScanError['kind'], what: string, place?: ScanError['place']) {
+    super(place === undefined ? what : `${what} at line ${place.line}, column ${place.column} (byte ${place.byte})`);
     this.name = 'ScanError';
     this.kind = kind;
+    this.what = what;
+    this.place = place;
   }
 }
 
@@ -27,6 +33,15 @@ export interface ScannedObject {
   readonly tooLong: boolean;
   /** Line of the input on which the element begins, from 1. */
   readonly line: number;
+}
+
+/** Where an element stands in the input, beside its line. */
+export interface ScannedPlace {
+  /** Of its first character in its line, from 1; characters are code points. */
+  readonly column: number;
+  /** Byte at which it begins, and the one after its end. */
+  readonly offset: number;
+  readonly end: number;
 }
 
 export interface ScanResult {
@@ -48,7 +63,9 @@ export interface Scanner {
 export interface ScanOptions {
   /** Bytes of one compact object, and of the root without its objects. */
   readonly maxObjectLength: number;
-  readonly onObject: (object: ScannedObject) => void;
+  readonly onObject: (object: ScannedObject, place: ScannedPlace) => void;
+  /** Where the text begins, for one that is part of a larger input: its line, from 1, and the byte in the input. */
+  readonly begin?: { readonly line: number; readonly offset: number };
 }
 
 /** Brackets that may be open at once. Objects may nest less (`maxDepth` in object-text.ts); this bounds memory. */
@@ -103,17 +120,18 @@ function describe(byte: number): string {
  * A scanner for one text: an envelope, a bundle or, for those who want it, any single object (then `objects` of the
  * result is not `list` and `root` is the object).
  */
-export function createScanner({ maxObjectLength, onObject }: ScanOptions): Scanner {
+export function createScanner({ maxObjectLength, onObject, begin }: ScanOptions): Scanner {
   let state = start;
   // Closing brackets that are due, the innermost last.
   let closers = new Uint8Array(256);
   let depth = 0;
 
   // Bytes of the chunks before, and the place of the byte at hand in the whole text.
-  let base = 0;
-  let offset = 0;
-  let line = 1;
-  let lineStart = 0;
+  let base = begin?.offset ?? 0;
+  let offset = base;
+  let line = begin?.line ?? 1;
+  // The place that column 1 would have if every character took one byte.
+  let lineStart = base;
   // Bytes of the chunk up to here are put out already, or dropped.
   let settled = 0;
 
@@ -137,12 +155,14 @@ export function createScanner({ maxObjectLength, onObject }: ScanOptions): Scann
   let objects: ScanResult['objects'] = 'absent';
   let count = 0;
   let elementLine = 1;
+  let elementColumn = 1;
+  let elementOffset = 0;
   const root = new CompactText(maxObjectLength);
   const element = new CompactText(maxObjectLength);
   let output = root;
 
   function fault(kind: ScanError['kind'], what: string): ScanError {
-    return new ScanError(kind, `${what} at line ${line}, column ${offset - lineStart + 1} (byte ${offset})`);
+    return new ScanError(kind, what, { line, column: offset - lineStart + 1, byte: offset });
   }
 
   function refuse(what: string): never {
@@ -191,6 +211,8 @@ export function createScanner({ maxObjectLength, onObject }: ScanOptions): Scann
       output = element;
       element.clear();
       elementLine = line;
+      elementOffset = base + index;
+      elementColumn = elementOffset - lineStart + 1;
     }
     beginToken(byte);
     return index + 1;
@@ -216,7 +238,10 @@ export function createScanner({ maxObjectLength, onObject }: ScanOptions): Scann
     state = depth === 0 ? done : afterValue;
     if (depth === 2 && inObjects) {
       settle(chunk, index);
-      onObject({ text: element.bytes, tooLong: element.tooLong, line: elementLine });
+      onObject(
+        { text: element.bytes, tooLong: element.tooLong, line: elementLine },
+        { column: elementColumn, offset: elementOffset, end: base + index },
+      );
       count += 1;
       output = root;
     }
@@ -265,7 +290,9 @@ export function createScanner({ maxObjectLength, onObject }: ScanOptions): Scann
     for (; index < chunk.length; index += 1) {
       const byte = chunk[index] as number;
       if (place === wholeCharacter && byte < 0x80) break;
-      place = place === wholeCharacter ? beginCharacter(byte) : continueCharacter(place, byte);
+      const isFirst = place === wholeCharacter;
+      place = isFirst ? beginCharacter(byte) : continueCharacter(place, byte);
+      if (!isFirst) lineStart += 1;
       if (place !== brokenCharacter) continue;
       offset = base + index;
       refuse(`invalid UTF-8 (${describe(byte)})`);
@@ -319,6 +346,7 @@ export function createScanner({ maxObjectLength, onObject }: ScanOptions): Scann
     const byte = chunk[index] as number;
     if (byte === byteOrderMark[markBytes] && offset === markBytes) {
       markBytes += 1;
+      lineStart += 1;
       settled = index + 1;
       return index + 1;
     }

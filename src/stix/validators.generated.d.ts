@@ -30,3 +30,14 @@ export interface ObjectType {
 export const spec: ReadonlyMap<string, Validator>;
 export const strict: ReadonlyMap<string, Validator>;
 export const types: readonly ObjectType[];
+
+export interface ShippedExtension {
+  /** An extension definition. */
+  readonly definition: Readonly<Record<string, unknown>>;
+  /** The schema of its content, and its validator. */
+  readonly schema: Readonly<Record<string, unknown>>;
+  readonly validate: Validator;
+}
+
+/** Those of `schemas/extensions/`. */
+export const extensions: readonly ShippedExtension[];

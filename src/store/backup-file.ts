@@ -5,7 +5,7 @@
 
 import { createHash } from 'node:crypto';
 import { createGunzip } from 'node:zlib';
-import { codeOf, OperatorError } from '../errors.ts';
+import { codeOf, messageOf, OperatorError } from '../errors.ts';
 import { isObject } from '../stix/json-value.ts';
 import type { SnapshotPart } from './store.ts';
 
@@ -135,9 +135,10 @@ export async function* encodeBackup(
   yield Buffer.from(`${JSON.stringify({ end: { counts: tally.counts, sha256: hash.digest('hex') } })}\n`);
 }
 
-async function* splitLines(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+async function* splitLines(chunks: AsyncIterable<Buffer>, maxLength: number): AsyncGenerator<Buffer> {
   let parts: Buffer[] = [];
   let length = 0;
+  let line = 1;
   for await (const chunk of chunks) {
     let from = 0;
     for (let end = chunk.indexOf(0x0a); end >= 0; end = chunk.indexOf(0x0a, from)) {
@@ -145,14 +146,27 @@ async function* splitLines(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer
       yield Buffer.concat(parts);
       parts = [];
       length = 0;
+      line += 1;
       from = end + 1;
     }
     const rest = chunk.subarray(from);
     length += rest.length;
-    if (length > maxLineLength) throw new OperatorError('a line is too long');
+    if (length > maxLength) throw damaged(`line ${line} is longer than any of a backup`);
     if (rest.length > 0) parts.push(rest);
   }
   if (parts.length > 0) yield Buffer.concat(parts);
+}
+
+function damaged(how: string): OperatorError {
+  return new OperatorError(`it is damaged: ${how}; use another backup`);
+}
+
+function empty(): OperatorError {
+  return new OperatorError('it is empty');
+}
+
+function notBackup(): OperatorError {
+  return new OperatorError('it is not a backup of Huiju: `huiju backup` writes them, `huiju import` reads STIX files');
 }
 
 function parseLine(line: Buffer): unknown {
@@ -165,28 +179,37 @@ function parseLine(line: Buffer): unknown {
 
 function checkHead(head: unknown): string {
   if (!isObject(head) || typeof head.huiju_backup !== 'number' || typeof head.created_at !== 'string')
-    throw new OperatorError('it is not a backup of Huiju');
+    throw notBackup();
   if (head.huiju_backup > format)
     throw new OperatorError(`it was written by a newer Huiju (form ${head.huiju_backup}; this one reads ${format})`);
   return head.created_at;
 }
 
-function checkEnd(end: unknown, sha256: string, tally: ReturnType<typeof createTally>): void {
-  if (!isObject(end)) throw new OperatorError('it is damaged: it has no end');
-  if (end.sha256 !== sha256) throw new OperatorError('it is damaged: the checksum differs');
+function checkEnd(end: Readonly<Record<string, unknown>>, sha256: string, tally: ReturnType<typeof createTally>): void {
+  if (end.sha256 !== sha256) throw damaged('the checksum at its end is that of other lines');
   const counts = isObject(end.counts) ? Object.entries(end.counts).filter(([, count]) => count !== 0) : [];
   const found = new Map<string, unknown>(Object.entries(tally.counts));
   const differing = counts.find(([part, count]) => found.get(part) !== count);
-  if (differing !== undefined) throw new OperatorError(`it is damaged: the count of the parts ${differing[0]} differs`);
+  if (differing !== undefined) throw damaged(`it says that it has another number of parts ${differing[0]} than it has`);
   const collection = tally.findIncomplete();
   if (collection !== undefined)
     throw new OperatorError(`the store that it is of was damaged: objects of the collection ${collection} are missing`);
 }
 
-function describeUnpacking(error: unknown): unknown {
+/** `read` are the bytes that were unpacked until then. */
+function describeUnpacking(error: unknown, read: number): unknown {
   const code = codeOf(error);
-  if (code === 'Z_BUF_ERROR') return new OperatorError('it is damaged: it ends too early');
-  return code?.startsWith('Z_') === true ? new OperatorError('it is damaged, or not a backup') : error;
+  if (code === 'Z_BUF_ERROR' && read === 0) return empty();
+  if (code === 'Z_BUF_ERROR') return damaged(`it ends too early, after ${read} bytes`);
+  if (code?.startsWith('Z_') !== true) return error;
+  const fault = messageOf(error);
+  if (fault === 'incorrect header check') {
+    // What begins otherwise is nothing that we have written.
+    return read <= 2 ? notBackup() : damaged('something follows its end');
+  }
+  if (fault === 'incorrect data check')
+    return damaged('the checksum of its gzip data is wrong: a byte of it was changed');
+  return damaged(`its gzip data is broken at about byte ${read}`);
 }
 
 async function* unpack(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
@@ -197,7 +220,7 @@ async function* unpack(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer
   try {
     for await (const chunk of gunzip) yield chunk as Buffer;
   } catch (error) {
-    throw describeUnpacking(error);
+    throw describeUnpacking(error, gunzip.bytesWritten);
   }
 }
 
@@ -211,26 +234,31 @@ export interface DecodedBackup {
  * sentence about the file, when it is foreign or damaged: that is certain at the end only, so read a file once for
  * nothing else before parts of it are used.
  */
-export async function* decodeBackup(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<BackupPart, DecodedBackup> {
+export async function* decodeBackup(
+  chunks: AsyncIterable<Uint8Array>,
+  maxLength = maxLineLength,
+): AsyncGenerator<BackupPart, DecodedBackup> {
   const hash = createHash('sha256');
   const tally = createTally();
   let createdAt: string | undefined;
   let isEnded = false;
-  for await (const line of splitLines(unpack(chunks))) {
-    if (isEnded) throw new OperatorError('it is damaged: something follows its end');
+  let number = 0;
+  for await (const line of splitLines(unpack(chunks), maxLength)) {
+    if (isEnded) throw damaged('something follows its end');
     const value = parseLine(line);
+    number += 1;
     if (createdAt === undefined) createdAt = checkHead(value);
     else if (isPart(value) && (value.part !== 'file' || isName(value.name))) {
       tally.add(value);
       yield value;
-    } else {
-      checkEnd(isObject(value) ? value.end : undefined, hash.digest('hex'), tally);
+    } else if (isObject(value) && isObject(value.end)) {
+      checkEnd(value.end, hash.digest('hex'), tally);
       isEnded = true;
       continue;
-    }
+    } else throw damaged(`line ${number} of its text is broken`);
     hash.update(line);
   }
-  if (createdAt === undefined) throw new OperatorError('it is empty');
-  if (!isEnded) throw new OperatorError('it is damaged: it ends too early');
+  if (createdAt === undefined) throw empty();
+  if (!isEnded) throw damaged(`it ends too early, after line ${number}`);
   return { createdAt, counts: tally.counts };
 }

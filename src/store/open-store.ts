@@ -1,7 +1,7 @@
 /** Opens the store that is configured; above this line nobody asks which one it is. */
 
 import { existsSync } from 'node:fs';
-import type { SnapshotPart, Store } from './store.ts';
+import type { SnapshotPart, Store, StoreGlimpse } from './store.ts';
 
 export interface StoreLocation {
   readonly kind: 'sqlite';
@@ -13,6 +13,16 @@ export async function openStore({ path }: StoreLocation): Promise<Store> {
   // Loaded here, so that commands which need no store do not wait for a driver.
   const { openSqliteStore } = await import('./sqlite/sqlite-store.ts');
   return openSqliteStore({ path });
+}
+
+/**
+ * Opens a store to look at it, without changing a byte of it or bringing it to the newest layout, while others use it or
+ * not. Undefined: there is none. Throws OperatorError when it is not one that this version can read.
+ */
+export async function openGlimpse({ path }: StoreLocation): Promise<StoreGlimpse | undefined> {
+  if (!existsSync(path)) return undefined;
+  const { openSqliteGlimpse } = await import('./sqlite/sqlite-store.ts');
+  return openSqliteGlimpse(path);
 }
 
 /** Whether there is a store. Makes nothing. */

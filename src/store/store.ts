@@ -30,7 +30,31 @@ export type AddOutcome =
   /** The same content is here already: nothing stored, the first copy's date_added. */
   | { readonly outcome: 'duplicate'; readonly dateAdded: Micros }
   /** Other content is stored under this id and version: nothing stored. */
-  | { readonly outcome: 'version-conflict'; readonly dateAdded: Micros };
+  | { readonly outcome: 'version-conflict'; readonly dateAdded: Micros }
+  /**
+   * STIX 2.1 §3.6: the object is held with another creator or another `created`, or a version before this one is revoked.
+   * Nothing stored; the date_added is that of the version which forbids it, `given` what the refused one says instead.
+   */
+  | {
+      readonly outcome: 'other-creator' | 'created-changed' | 'revoked';
+      readonly dateAdded: Micros;
+      readonly given: string | null;
+    };
+
+/** Names a version of an object. */
+export interface VersionName {
+  readonly id: string;
+  /** Null: the last one, of an object without versions of its own. */
+  readonly versionKey: string | null;
+}
+
+/** That a version was deleted. It stays when the version is published again. */
+export interface Tombstone {
+  /** date_added the version had. */
+  readonly dateAdded: Micros;
+  readonly deletedAt: Micros;
+  readonly deletedBy: string;
+}
 
 /** Which versions of an object are meant (TAXII 2.1 §3.4.1). The parts are alternatives: any of them selects. */
 export interface VersionSelector {
@@ -154,6 +178,9 @@ export interface RecordQuery {
   readonly limit: number;
 }
 
+/** Where records are only read. */
+export type RecordSource = Pick<Store, 'findRecord' | 'queryRecords'>;
+
 export interface KeptStatus {
   /** A UUID, version 4. */
   readonly id: string;
@@ -191,6 +218,16 @@ export interface AccessEntry {
 
 /** The endpoints below a collection: TAXII 2.1 §5.2, §5.3, §5.4 and §5.5, §5.6 and §5.7, §5.8. */
 export type AccessEndpoint = 'collection' | 'manifest' | 'objects' | 'object' | 'versions';
+
+/** What is kept of the access log. Neither of the two kinds of entries ever takes the place of the other. */
+export interface AccessBounds {
+  /** Entries of before it go. */
+  readonly since: Micros;
+  /** So many of users stay, the newest. */
+  readonly ofUsers: number;
+  /** So many of requests without login stay, the newest. */
+  readonly ofNobody: number;
+}
 
 export interface AccessQuery {
   readonly collection: string;
@@ -251,6 +288,9 @@ export interface Store {
    * Adds versions to a collection, in their order, all in one commit. The outcomes stand in the same order. A
    * date_added is unique in its collection and higher than all before it in commit order, whatever the clock says and
    * however many processes write. `first` and `last` follow at once. Adding what is there already changes nothing.
+   *
+   * Versions with a key of their own are held against what the collection has at that moment, those before them in the
+   * call included: README.md says which are refused, and why the order of arrival refuses none that is legal.
    */
   addObjects(collection: string, submitter: string, versions: readonly NewVersion[]): Promise<AddOutcome[]>;
 
@@ -276,6 +316,9 @@ export interface Store {
 
   /** State of a collection; of one that never had an object: zeros. */
   getCollectionState(collection: string): Promise<CollectionState>;
+
+  /** For each of these, a few thousand at most, whether and when it was deleted here: the newest deletion, if any. */
+  findTombstones(collection: string, versions: readonly VersionName[]): Promise<(Tombstone | undefined)[]>;
 
   /** State of every collection that ever had an object, by id. */
   listCollectionStates(): Promise<CollectionState[]>;
@@ -309,12 +352,9 @@ export interface Store {
 
   /**
    * Keeps a few hundred entries of the access log at most, in one commit. They alone need not survive a power failure.
-   * Entries of before `keep.since` go, and the oldest beyond `keep.entries`: some at each call, more than come in.
+   * Some of those that are too old or too many go at each call, more than come in.
    */
-  recordAccess(
-    entries: readonly AccessEntry[],
-    keep: { readonly since: Micros; readonly entries: number },
-  ): Promise<void>;
+  recordAccess(entries: readonly AccessEntry[], keep: AccessBounds): Promise<void>;
   /** Requests to a collection, the newest first. */
   findAccess(query: AccessQuery, limit: number): Promise<AccessPage>;
   /** Of every user who ever asked something of a collection, by user. */
@@ -330,3 +370,6 @@ export interface Store {
   /** Ends cleanly: what was acknowledged is kept, what is under way finishes. May be called twice. */
   close(): Promise<void>;
 }
+
+/** What can be read of a store of any layout. */
+export type StoreGlimpse = Pick<Store, 'findRecord' | 'queryRecords' | 'listCollectionStates' | 'close'>;

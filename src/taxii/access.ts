@@ -5,7 +5,13 @@ import type { ApiRoot, Collection } from './api-roots.ts';
 
 export type Caller =
   | { readonly kind: 'anonymous' }
-  | { readonly kind: 'user'; readonly name: string; readonly roles: readonly string[] };
+  | {
+      readonly kind: 'user';
+      readonly name: string;
+      readonly roles: readonly string[];
+      /** The public id of the token that was the login; absent when it was a password. */
+      readonly token?: string;
+    };
 
 export interface Rights {
   readonly read: boolean;

@@ -2,7 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { TaxiiError } from '../errors.ts';
-import { formatIssue } from '../stix/issue.ts';
+import { formatIssue, type Language, type Text } from '../stix/issue.ts';
 import { formatMicros } from '../stix/timestamp.ts';
 import type { Store } from '../store/store.ts';
 import { type Caller, isAdmin } from './access.ts';
@@ -15,6 +15,8 @@ export interface AddRequest {
   readonly apiRoot: string;
   readonly collection: Collection;
   readonly submitter: string;
+  /** Of the messages of the status. */
+  readonly language: Language;
   /** The body, decoded; it throws TaxiiError itself when it is too large. */
   readonly body: AsyncIterable<Uint8Array>;
 }
@@ -27,6 +29,8 @@ const statusLifetime = 48 * 3600 * 1_000_000;
 const maxObjectsOfBody = 200_000;
 /** Characters of a status in which failures are explained in full; after them each names only its first fault. */
 const maxExplained = 16 * 1024 * 1024;
+/** Characters of a status in which successes are explained in full; after them each says how many warnings it has. */
+const maxCommented = 4 * 1024 * 1024;
 /** Bodies of more objects are processed one at a time, so that their verdicts don't add up. */
 const manyObjects = 10_000;
 
@@ -44,15 +48,32 @@ function requireEnvelope({ scan }: Received): void {
   throw new TaxiiError('invalid-envelope', `The member \`objects\` is missing. ${wrapped}`);
 }
 
-function messageOf({ outcome, errors }: Verdict): string | undefined {
-  if (outcome === 'added') return undefined;
-  if (outcome === 'duplicate') return 'Already stored with the same content; the first copy stays.';
-  return errors.map(formatIssue).join(' | ');
+const texts = {
+  duplicate: {
+    en: 'Already stored with the same content; the first copy stays.',
+    zh: '已存有相同内容，保留首次的副本。',
+  },
+  warning: { en: 'Warning: ', zh: '警告：' },
+} satisfies Record<string, Text>;
+
+function messageOf({ outcome, errors, warnings }: Verdict, language: Language): string | undefined {
+  const parts = [
+    ...(outcome === 'duplicate' ? [texts.duplicate[language]] : []),
+    ...errors.map(formatIssue),
+    ...warnings.map((issue) => `${texts.warning[language]}${formatIssue(issue)}`),
+  ];
+  return parts.length === 0 ? undefined : parts.join(' | ');
 }
 
 /** What is wrong with an object whose neighbours filled the status. */
 function shortMessageOf({ errors: [first] }: Verdict): string | undefined {
   return first && `${first.code}${first.path === '' ? '' : ` at ${first.path.slice(0, 100)}`}`;
+}
+
+/** What is said of an object that was taken, when its neighbours filled the status. */
+function shortCommentOf({ warnings }: Verdict, language: Language): string | undefined {
+  if (warnings.length === 0) return undefined;
+  return { en: `Warnings: ${warnings.length}`, zh: `警告：${warnings.length} 条` }[language];
 }
 
 function detailsOf(verdict: Verdict, message: string | undefined): StatusDetails {
@@ -73,6 +94,12 @@ class StatusBuilder {
   #successCount = 0;
   #failureCount = 0;
   #explained = 0;
+  #commented = 0;
+  readonly #language: Language;
+
+  constructor(language: Language) {
+    this.#language = language;
+  }
 
   add(verdicts: readonly Verdict[]): void {
     const failures = verdicts.filter(({ outcome }) => outcome === 'failed');
@@ -81,13 +108,21 @@ class StatusBuilder {
     this.#successCount += successes.length;
     if (failures.length > 0) this.#failures.push(this.#explain(failures));
     if (successes.length > 0 && this.#successCount <= maxListedSuccesses) {
-      this.#successes.push(textOf(successes, messageOf));
+      this.#successes.push(this.#comment(successes));
     }
   }
 
   #explain(failures: readonly Verdict[]): string {
-    const text = textOf(failures, this.#explained < maxExplained ? messageOf : shortMessageOf);
+    const isFull = this.#explained >= maxExplained;
+    const text = textOf(failures, (verdict) => (isFull ? shortMessageOf(verdict) : messageOf(verdict, this.#language)));
     this.#explained += text.length;
+    return text;
+  }
+
+  #comment(successes: readonly Verdict[]): string {
+    const say = this.#commented < maxCommented ? messageOf : shortCommentOf;
+    const text = textOf(successes, (verdict) => say(verdict, this.#language));
+    this.#commented += text.length;
     return text;
   }
 
@@ -142,7 +177,7 @@ async function storeReceived(
   maxObjectLength: number,
   requestTimestamp: string,
 ): Promise<Added> {
-  const builder = new StatusBuilder();
+  const builder = new StatusBuilder(request.language);
   const incoming = { slices: received.slices(), tooLong: received.tooLong, maxObjectLength };
   await writeObjects(deps, request, incoming, (verdicts) => builder.add(verdicts));
   const id = randomUUID();

@@ -2,11 +2,12 @@
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { listMistakes, messageOf, OperatorError } from '../errors.ts';
-import { createLocator } from '../stix/locate.ts';
+import { listMistakes, OperatorError, systemReasonOf } from '../errors.ts';
+import { isObject, listOf } from '../stix/json-value.ts';
+import { createLocator, type Position } from '../stix/locate.ts';
 import type { TlpLevel } from '../stix/markings.ts';
 import { readObject } from '../stix/object-text.ts';
-import { createScanner } from '../stix/scan.ts';
+import { createScanner, ScanError } from '../stix/scan.ts';
 import { parseApiRoot, type Report } from './parse-api-root.ts';
 
 export interface Collection {
@@ -41,16 +42,25 @@ export interface ApiRoot {
 export interface ExaminedApiRoots {
   /** By name; without those that are wrong beyond use. */
   readonly apiRoots: readonly ApiRoot[];
-  /** Everything that is wrong, each with its file and place. */
+  /** Everything that is wrong, each with its file and place, in that order. */
   readonly mistakes: readonly string[];
 }
 
-interface DeclaredApiRoot {
+interface Place extends Position {
   readonly file: string;
-  readonly apiRoot: ApiRoot;
-  /** The file's JSON value, in which the places of mistakes are found. */
+}
+
+interface Mistake extends Place {
+  readonly message: string;
+}
+
+/** A file that is JSON; what it declares may be wrong all the same. */
+interface DeclaringFile {
   readonly value: unknown;
+  /** Undefined when it is wrong beyond use. */
+  readonly apiRoot: ApiRoot | undefined;
   readonly report: Report;
+  readonly placeOf: (pointer: string) => Place;
 }
 
 // An API root with thousands of collections has a megabyte or two.
@@ -60,25 +70,30 @@ const maxFileLength = 16 * 1024 ** 2;
 function parseJson(bytes: Buffer, report: Report): unknown {
   const scanner = createScanner({ maxObjectLength: maxFileLength, onObject: () => {} });
   scanner.push(bytes);
-  const { value, issues } = readObject(scanner.end().root);
-  for (const { path, message } of issues) report(message, path);
+  const { value, faults } = readObject(scanner.end().root);
+  for (const { path, text } of faults) report(text.en, path);
   return value;
 }
 
-function readApiRoot(folder: string, file: string, mistakes: string[]): DeclaredApiRoot | undefined {
+function placeOfFault(error: unknown): Position {
+  return (error instanceof ScanError ? error.place : undefined) ?? { line: 1, column: 1 };
+}
+
+function readDeclaringFile(folder: string, file: string, mistakes: Mistake[]): DeclaringFile | undefined {
   try {
     const bytes = readFileSync(join(folder, file));
     const locate = createLocator(bytes.toString().replace(/^\ufeff/, ''));
+    const placeOf = (pointer: string): Place => ({ file, ...locate(pointer) });
     const report: Report = (message, pointer = '') => {
-      const { line, column } = locate(pointer);
-      mistakes.push(`${file}:${line}:${column}: ${pointer}${pointer === '' ? '' : ': '}${message}`);
+      mistakes.push({ ...placeOf(pointer), message: `${pointer}${pointer === '' ? '' : ': '}${message}` });
       return undefined;
     };
     const value = parseJson(bytes, report);
-    const apiRoot = value === undefined ? undefined : parseApiRoot(value, report);
-    return apiRoot === undefined ? undefined : { file, apiRoot, value, report };
+    if (value === undefined) return undefined;
+    return { value, apiRoot: parseApiRoot(value, report), report, placeOf };
   } catch (error) {
-    mistakes.push(`${file}: ${messageOf(error)}`);
+    const message = error instanceof ScanError ? error.what : systemReasonOf(error);
+    mistakes.push({ file, ...placeOfFault(error), message });
     return undefined;
   }
 }
@@ -89,51 +104,72 @@ function listFiles(folder: string, mistakes: string[]): string[] {
     if (files.length === 0) mistakes.push(`${folder} has no *.json file: each declares an API root`);
     return files.sort();
   } catch (error) {
-    mistakes.push(`HUIJU_COLLECTIONS: ${messageOf(error)}`);
+    mistakes.push(`HUIJU_COLLECTIONS is ${folder}, which cannot be read: ${systemReasonOf(error)}`);
     return [];
   }
 }
 
-/** The ids of a file's collections, each with its place, whether or not the rest of the collection is right. */
-function listIds(value: unknown): readonly (readonly [id: unknown, pointer: string])[] {
-  const { collections } = value as { readonly collections?: unknown };
-  if (!Array.isArray(collections)) return [];
-  return collections.map((collection: { readonly id?: unknown } | null, index) => [
-    collection?.id,
-    `/collections/${index}/id`,
-  ]);
+/** What a file takes for itself: `key` may be taken once only. */
+interface Claim {
+  readonly key: string;
+  readonly pointer: string;
+  readonly what: string;
 }
 
-/** What may occur once only, over all files. */
-function checkTogether(declared: readonly DeclaredApiRoot[]): void {
-  const names = new Map<unknown, string>();
-  const ids = new Map<unknown, string>();
-  const claim = (seen: Map<unknown, string>, value: unknown, { file, report }: DeclaredApiRoot, pointer: string) => {
-    const first = seen.get(value);
-    if (first === undefined) seen.set(value, file);
-    else report(`${value} is taken ${first === file ? 'twice' : `by ${first} already`}`, pointer);
-  };
-  for (const one of declared) {
-    claim(names, one.apiRoot.name, one, '/api_root');
-    const known = new Set<unknown>(one.apiRoot.collections.map(({ id }) => id));
-    for (const [id, pointer] of listIds(one.value)) if (known.has(id)) claim(ids, id, one, pointer);
+/** Names of API roots and ids are taken over all files; titles and aliases, by which clients find a collection, in one. */
+function* listClaims({ value, placeOf }: DeclaringFile): Generator<Claim> {
+  if (!isObject(value)) return;
+  const claim = (scope: string, taken: string, pointer: string): Claim => ({
+    key: JSON.stringify([scope, taken]),
+    pointer,
+    what: JSON.stringify(taken),
+  });
+  if (typeof value.api_root === 'string') yield claim('api_root', value.api_root, '/api_root');
+  if (value.default === true) yield { key: 'default', pointer: '/default', what: 'the default' };
+  for (const [index, collection] of listOf(value.collections).entries()) {
+    if (!isObject(collection)) continue;
+    for (const name of ['id', 'title', 'alias']) {
+      const scope = name === 'id' ? name : `${name} in ${placeOf('').file}`;
+      const taken = collection[name];
+      if (typeof taken === 'string') yield claim(scope, taken, `/collections/${index}/${name}`);
+    }
   }
-  const [first, ...others] = declared.filter(({ apiRoot }) => apiRoot.isDefault);
-  for (const { report } of others) report(`${first?.file} is the default already`, '/default');
+}
+
+/** Reports what is taken twice, whether or not the rest of the files is right. */
+function checkTogether(files: readonly DeclaringFile[]): void {
+  const taken = new Map<string, () => Place>();
+  for (const declaring of files) {
+    for (const { key, pointer, what } of listClaims(declaring)) {
+      const first = taken.get(key)?.();
+      if (first === undefined) taken.set(key, () => declaring.placeOf(pointer));
+      else declaring.report(`${what} is declared at ${first.file}:${first.line}:${first.column} already`, pointer);
+    }
+  }
+}
+
+function byPlace(a: Mistake, b: Mistake): number {
+  if (a.file !== b.file) return a.file < b.file ? -1 : 1;
+  return a.line - b.line || a.column - b.column;
 }
 
 /** Reads the API roots that the files of a folder declare, and says everything that is wrong with them. */
 export function examineApiRoots(folder: string): ExaminedApiRoots {
-  const mistakes: string[] = [];
-  const declared = listFiles(folder, mistakes)
-    .map((file) => readApiRoot(folder, file, mistakes))
-    .filter((one) => one !== undefined);
-  checkTogether(declared);
-  const apiRoots = declared.map(({ apiRoot }) => apiRoot).sort((a, b) => (a.name < b.name ? -1 : 1));
+  const general: string[] = [];
+  const mistakes: Mistake[] = [];
+  const files = listFiles(folder, general)
+    .map((file) => readDeclaringFile(folder, file, mistakes))
+    .filter((declaring) => declaring !== undefined);
+  checkTogether(files);
+  const apiRoots = files.map(({ apiRoot }) => apiRoot).filter((apiRoot) => apiRoot !== undefined);
+  apiRoots.sort((a, b) => (a.name < b.name ? -1 : 1));
   const hasDefault = apiRoots.some(({ isDefault }) => isDefault);
   return {
     apiRoots: apiRoots.map((root, index) => ({ ...root, isDefault: hasDefault ? root.isDefault : index === 0 })),
-    mistakes,
+    mistakes: [
+      ...general,
+      ...mistakes.sort(byPlace).map(({ file, line, column, message }) => `${file}:${line}:${column}: ${message}`),
+    ],
   };
 }
 

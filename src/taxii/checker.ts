@@ -1,14 +1,25 @@
 /** Objects are checked in threads of their own, so that a large body does not hold up other requests. */
 
 import { Worker } from 'node:worker_threads';
-import type { CheckedObject } from '../stix/check-object.ts';
+import type { CheckedObject, Policy } from '../stix/check-object.ts';
+import type { RegisteredExtensions } from '../stix/extensions.ts';
+import type { Language } from '../stix/issue.ts';
 import { threadUrl } from '../thread-url.ts';
 import type { Slice } from './receive.ts';
 
-export interface CheckJob {
+/** How a slice is judged. */
+export interface CheckTerms {
+  readonly policy: Policy;
+  /** Of the messages. */
+  readonly language: Language;
+  readonly registered: RegisteredExtensions;
+}
+
+export interface CheckJob extends Omit<CheckTerms, 'registered'> {
   readonly job: number;
   readonly lines: Uint8Array;
-  readonly policy: 'spec' | 'strict';
+  /** Given when they differ from those of the thread's last job: they may be large. */
+  readonly registered: RegisteredExtensions | undefined;
 }
 
 export type CheckReply =
@@ -17,12 +28,14 @@ export type CheckReply =
 
 export interface Checker {
   /** Verdicts on the objects of a slice, in their order. */
-  check(slice: Slice, policy: 'spec' | 'strict'): Promise<readonly CheckedObject[]>;
+  check(slice: Slice, terms: CheckTerms): Promise<readonly CheckedObject[]>;
   close(): Promise<void>;
 }
 
 interface Waiting {
-  readonly request: CheckJob;
+  readonly job: number;
+  readonly lines: Uint8Array;
+  readonly terms: CheckTerms;
   resolve(checked: readonly CheckedObject[]): void;
   reject(error: Error): void;
 }
@@ -32,7 +45,8 @@ export function startChecker(threads: number): Checker {
   const queue: Waiting[] = [];
   const idle: Worker[] = [];
   const busy = new Map<Worker, Waiting>();
-  const all = new Set<Worker>();
+  /** Every thread, with the revision of the extensions that it has. */
+  const all = new Map<Worker, number>();
   let lastJob = 0;
   let closed = false;
 
@@ -63,7 +77,7 @@ export function startChecker(threads: number): Checker {
       if (!closed) dispatch();
     });
     worker.unref();
-    all.add(worker);
+    all.set(worker, 0);
     return worker;
   }
 
@@ -76,25 +90,31 @@ export function startChecker(threads: number): Checker {
       busy.set(worker, waiting);
       // Only a job under way keeps the process alive.
       worker.ref();
-      worker.postMessage(waiting.request);
+      worker.postMessage(requestFor(worker, waiting));
     }
+  }
+
+  function requestFor(worker: Worker, { job, lines, terms: { registered, ...terms } }: Waiting): CheckJob {
+    const isNew = all.get(worker) !== registered.revision;
+    all.set(worker, registered.revision);
+    return { job, lines, ...terms, registered: isNew ? registered : undefined };
   }
 
   for (let thread = 0; thread < threads; thread += 1) idle.push(startWorker());
   return {
-    check: ({ lines }, policy) =>
+    check: ({ lines }, terms) =>
       new Promise((resolve, reject) => {
         if (closed) {
           reject(new Error('the checker is closed'));
           return;
         }
         lastJob += 1;
-        queue.push({ request: { job: lastJob, lines, policy }, resolve, reject });
+        queue.push({ job: lastJob, lines, terms, resolve, reject });
         dispatch();
       }),
     close: async () => {
       closed = true;
-      await Promise.all([...all].map((worker) => worker.terminate()));
+      await Promise.all([...all.keys()].map((worker) => worker.terminate()));
     },
   };
 }

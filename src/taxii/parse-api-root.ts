@@ -78,13 +78,24 @@ function parseList<T>(parseItem: Parse<T>): Parse<readonly T[]> {
   };
 }
 
+/** What a text that names no audience was most likely meant to be. */
+function suggestAudience(text: string): string {
+  const [, name] = text.split(':', 2);
+  const sorts = ['role', 'unit', 'group', 'user'];
+  const near = suggest(text, name === undefined ? ['public', 'members'] : sorts.map((sort) => `${sort}:${name}`));
+  if (near !== '' || name !== undefined || !isName(text)) return near;
+  return `; did you mean ${isRole(text) ? `role:${text} or ` : ''}user:${text}?`;
+}
+
 const parseReader: Parse<string> = (value, report) => {
   if (value === 'public' || value === 'members') return value;
   const [, sort, name = ''] = (typeof value === 'string' && /^(role|unit|group|user):(.*)$/s.exec(value)) || [];
   if (typeof value !== 'string' || sort === undefined) {
-    return report('must be "public", "members", "role:ROLE", "unit:NAME", "group:NAME" or "user:NAME"');
+    const forms = 'must be "public", "members", "role:ROLE", "unit:NAME", "group:NAME" or "user:NAME"';
+    return report(`${forms}${typeof value === 'string' ? suggestAudience(value) : ''}`);
   }
-  if (sort === 'role' && !isRole(name)) return report(`names no role: ${roleRule}`);
+  const lower = isRole(name.toLowerCase()) ? `; did you mean role:${name.toLowerCase()}?` : '';
+  if (sort === 'role' && !isRole(name)) return report(`names no role: ${roleRule}${lower}`);
   if (sort !== 'role' && !isName(name)) return report(`names no ${sort}: ${nameRule}`);
   return value;
 };
@@ -132,25 +143,6 @@ const parseCollection: Parse<Collection> = (value, report) => {
   };
 };
 
-/** Within an API root a collection is found by its title and alias, so these are taken once only. */
-const parseCollections: Parse<readonly Collection[]> = (value, report) => {
-  const seen = new Map<string, number>();
-  const claim = (key: 'title' | 'alias', name: string | undefined, index: number) => {
-    if (name === undefined) return;
-    const first = seen.get(`${key} ${name}`);
-    if (first === undefined) seen.set(`${key} ${name}`, index);
-    else report(`is the ${key} of /collections/${first} already`, `/${index}/${key}`);
-  };
-  let index = -1;
-  return parseList<Collection>((item, itemReport) => {
-    index += 1;
-    const collection = parseCollection(item, itemReport);
-    claim('title', collection?.title, index);
-    claim('alias', collection?.alias, index);
-    return collection;
-  })(value, report);
-};
-
 const parseEmptyObjects: Parse<boolean> = (value, report) =>
   openObject(value, report, ['empty_objects'])?.find('empty_objects', parseFlag);
 
@@ -178,7 +170,7 @@ export const parseApiRoot: Parse<ApiRoot> = (value, report) => {
   const rest = {
     isDefault: find('default', parseFlag) ?? false,
     emptyObjects: find('client_compat', parseEmptyObjects) ?? false,
-    collections: need('collections', parseCollections) ?? [],
+    collections: need('collections', parseList(parseCollection)) ?? [],
   };
   if (name === undefined || title === undefined) return undefined;
   return {

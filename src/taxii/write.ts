@@ -4,8 +4,10 @@
  */
 
 import type { CheckedObject } from '../stix/check-object.ts';
-import { type Issue, tooLongIssue } from '../stix/issue.ts';
+import type { RegisteredExtensions } from '../stix/extensions.ts';
+import { type Fault, type Issue, type Language, type Text, tooLongIssue } from '../stix/issue.ts';
 import { isStricter } from '../stix/markings.ts';
+import { quoted } from '../stix/pointer.ts';
 import { formatMicros } from '../stix/timestamp.ts';
 import type { AddOutcome, Micros, NewVersion, Store } from '../store/store.ts';
 import type { Collection } from './api-roots.ts';
@@ -15,6 +17,8 @@ import type { Slice } from './receive.ts';
 export interface WriteDeps {
   readonly store: Store;
   readonly checker: Checker;
+  /** What is registered now; asked once for each publication. */
+  readonly registeredExtensions: () => Promise<RegisteredExtensions>;
   readonly now: () => Micros;
 }
 
@@ -40,6 +44,13 @@ export interface Incoming {
   readonly maxObjectLength: number;
 }
 
+export interface WriteTarget {
+  readonly collection: Collection;
+  readonly submitter: string;
+  /** Of what the verdicts say. */
+  readonly language: Language;
+}
+
 interface Checked {
   readonly index: number;
   readonly line: number;
@@ -47,7 +58,7 @@ interface Checked {
   readonly object: CheckedObject;
 }
 
-function tooLongObject(head: string, maxObjectLength: number): CheckedObject {
+function tooLongObject(head: string, maxObjectLength: number, language: Language): CheckedObject {
   const find = (member: string): string | null => new RegExp(`"${member}":"([^"\\\\]{1,256})"`).exec(head)?.[1] ?? null;
   return {
     id: find('id'),
@@ -57,14 +68,19 @@ function tooLongObject(head: string, maxObjectLength: number): CheckedObject {
     digest: null,
     tlp: null,
     warnings: [],
-    errors: [tooLongIssue(maxObjectLength)],
+    errors: [tooLongIssue(maxObjectLength, language)],
   };
 }
 
 /** What the collection asks beyond the standard: its ceiling (an unmarked object takes the ceiling). */
-function withCeiling(object: CheckedObject, { tlpCeiling }: Collection): CheckedObject {
+function withCeiling(object: CheckedObject, { collection: { tlpCeiling }, language }: WriteTarget): CheckedObject {
   if (tlpCeiling === undefined || object.tlp === null || !isStricter(object.tlp, tlpCeiling)) return object;
-  const message = `The object is marked TLP:${object.tlp.toUpperCase()}, this collection takes TLP:${tlpCeiling.toUpperCase()} at most; publish it into a collection for its audience.`;
+  const [found, allowed] = [object.tlp.toUpperCase(), tlpCeiling.toUpperCase()];
+  const text: Text = {
+    en: `The object is marked TLP:${found}, this collection takes TLP:${allowed} at most; publish it into a collection for its audience.`,
+    zh: `对象标记为 TLP:${found}，而此集合最多接受 TLP:${allowed}；请发布到面向其受众的集合。`,
+  };
+  const message = text[language];
   return { ...object, errors: [...object.errors, { code: 'tlp-ceiling', path: '/object_marking_refs', message }] };
 }
 
@@ -80,11 +96,48 @@ function toNewVersion({ text, object }: Checked): NewVersion {
   };
 }
 
-function conflict(object: CheckedObject): Issue {
-  const path = object.versionKey === null ? '' : '/modified';
-  const message =
-    'Other content is stored under this id and version; it stays. To change the object, publish it with a later modified.';
-  return { code: 'version-conflict', path, message };
+type Refused = Exclude<AddOutcome, { readonly outcome: 'added' | 'duplicate' }>;
+
+/** What is said of an object that the collection, as it is, has no room for. */
+const refusals: Readonly<Record<Refused['outcome'], Fault>> = {
+  'version-conflict': {
+    code: 'version-conflict',
+    path: '/modified',
+    text: {
+      en: 'Other content is stored under this id and version; it stays. To change the object, publish it with a later modified.',
+      zh: '此 id 和版本下已存有不同内容，原内容保留；要修改对象，请以更晚的 modified 发布。',
+    },
+  },
+  'other-creator': {
+    code: 'STIX-3.6-other-creator',
+    path: '/created_by_ref',
+    text: {
+      en: 'The collection holds this object with another created_by_ref, or only one of the two has any, and nobody but its creator makes versions of an object; keep created_by_ref as it was, or publish a new object with an id of its own and a derived-from relationship to this one.',
+      zh: '集合中此对象的 created_by_ref 与此不同（或其中之一没有），只有对象的创建者可以发布新版本；请保持 created_by_ref 不变，或以新的 id 发布新对象，并用 derived-from 关系指向此对象。',
+    },
+  },
+  'created-changed': {
+    code: 'STIX-3.6-created-changed',
+    path: '/created',
+    text: {
+      en: 'The collection holds this object with another created, which is the same in all versions of an object; keep created as it was, or publish a new object with an id of its own and a derived-from relationship to this one.',
+      zh: '集合中此对象的 created 与此不同，而同一对象各版本的 created 必须相同；请保持 created 不变，或以新的 id 发布新对象，并用 derived-from 关系指向此对象。',
+    },
+  },
+  revoked: {
+    code: 'STIX-3.6-revoked',
+    path: '/modified',
+    text: {
+      en: 'A version before this one is revoked, which is final; publish a new object with an id of its own, and a derived-from relationship to this one.',
+      zh: '此版本之前的版本已被撤销（revoked），撤销不可更改；请以新的 id 发布新对象，并用 derived-from 关系指向此对象。',
+    },
+  },
+};
+
+function refusalIssue(refused: Refused, { version }: CheckedObject, language: Language): Issue {
+  const { code, path, text } = refusals[refused.outcome];
+  const given = refused.outcome === 'version-conflict' ? version : refused.given;
+  return { code, path, ...(given !== null && { value: quoted(given) }), message: text[language] };
 }
 
 function failed({ index, line, object }: Checked, errors: readonly Issue[], now: Micros): Verdict {
@@ -99,9 +152,10 @@ function failed({ index, line, object }: Checked, errors: readonly Issue[], now:
   };
 }
 
-function judged(checked: Checked, result: AddOutcome, now: Micros): Verdict {
+function judged(checked: Checked, result: AddOutcome, now: Micros, language: Language): Verdict {
   const { index, line, object } = checked;
-  if (result.outcome === 'version-conflict') return failed(checked, [conflict(object)], now);
+  if (result.outcome !== 'added' && result.outcome !== 'duplicate')
+    return failed(checked, [refusalIssue(result, object, language)], now);
   return {
     index,
     line,
@@ -113,12 +167,8 @@ function judged(checked: Checked, result: AddOutcome, now: Micros): Verdict {
   };
 }
 
-async function commit(
-  deps: WriteDeps,
-  collection: Collection,
-  submitter: string,
-  slice: readonly Checked[],
-): Promise<Verdict[]> {
+async function commit(deps: WriteDeps, target: WriteTarget, slice: readonly Checked[]): Promise<Verdict[]> {
+  const { collection, submitter, language } = target;
   const good = slice.filter(({ object }) => object.errors.length === 0);
   const results =
     good.length === 0 ? [] : await deps.store.addObjects(collection.id, submitter, good.map(toNewVersion));
@@ -126,7 +176,7 @@ async function commit(
   const now = deps.now();
   return slice.map((checked) => {
     const result = resultOf.get(checked.index);
-    return result === undefined ? failed(checked, checked.object.errors, now) : judged(checked, result, now);
+    return result === undefined ? failed(checked, checked.object.errors, now) : judged(checked, result, now, language);
   });
 }
 
@@ -136,11 +186,12 @@ async function commit(
  */
 export async function writeObjects(
   deps: WriteDeps,
-  target: { readonly collection: Collection; readonly submitter: string },
+  target: WriteTarget,
   incoming: Incoming,
   report: (verdicts: readonly Verdict[]) => void,
 ): Promise<void> {
-  const { collection, submitter } = target;
+  const { collection, language } = target;
+  const terms = { policy: collection.validation, language, registered: await deps.registeredExtensions() };
   let index = 0;
   let writing: Promise<void> = Promise.resolve();
 
@@ -148,11 +199,11 @@ export async function writeObjects(
     const from = index;
     index += slice.count;
     const texts = slice.lines.toString().split('\n');
-    const objects = await deps.checker.check(slice, collection.validation);
+    const objects = await deps.checker.check(slice, terms);
     return objects.map((object, place) => {
       const head = incoming.tooLong.get(from + place);
       const judgedObject =
-        head === undefined ? withCeiling(object, collection) : tooLongObject(head, incoming.maxObjectLength);
+        head === undefined ? withCeiling(object, target) : tooLongObject(head, incoming.maxObjectLength, language);
       const line = slice.startLines[place] ?? 0;
       return { index: from + place, line, text: texts[place] as string, object: judgedObject };
     });
@@ -162,7 +213,7 @@ export async function writeObjects(
     for await (const slice of incoming.slices) {
       const checked = await check(slice);
       await writing;
-      writing = commit(deps, collection, submitter, checked).then(report);
+      writing = commit(deps, target, checked).then(report);
       // Awaited above or below; until then a failure must not count as unhandled.
       writing.catch(() => undefined);
     }

@@ -109,7 +109,7 @@ describe('what operators see of use', () => {
   test.each([
     [['--since', 'yesterday'], /--since.*Give a time span such as 30m/s, 2],
     [['--limit', '0'], /--limit.*Give a whole number/s, 2],
-    [['--user', 'nobody'], /There is no user "nobody"/, 1],
+    [['--user', 'nobody'], /there is no user "nobody"/, 1],
   ])('huiju access %j is refused', async (args, reason, expected) => {
     const { code, stderr } = await run('access', '--collection', 'open', ...args);
     expect(code).toBe(expected);

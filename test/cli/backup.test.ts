@@ -1,3 +1,4 @@
+import { createHash, randomUUID } from 'node:crypto';
 import {
   chmodSync,
   cpSync,
@@ -12,6 +13,9 @@ import {
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import Database from 'better-sqlite3';
+import { shippedDeclarations } from '../../src/cli/restore.ts';
+import { openStore } from '../../src/store/open-store.ts';
 import { useTempFolder } from '../store/temp-folder.ts';
 import { type RunResult, root, runHuiju } from '../support/huiju.ts';
 import { type RunningServer, runServer } from '../support/run-server.ts';
@@ -134,7 +138,10 @@ describe('huiju backup and huiju restore', () => {
 
   test('a backup of a store that does not exist is refused, and none is made', async () => {
     const { code, stderr } = await on('nowhere', ['backup', pathOf('nothing.huiju')]);
-    expect({ code, stderr }).toEqual({ code: 1, stderr: 'huiju: there is no store yet where HUIJU_STORE points to\n' });
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: `huiju: there is no store at ${pathOf('nowhere/data/huiju.db')}, where HUIJU_STORE points to\n`,
+    });
     expect([existsSync(pathOf('nowhere')), existsSync(pathOf('nothing.huiju'))]).toEqual([false, false]);
   });
 
@@ -142,12 +149,47 @@ describe('huiju backup and huiju restore', () => {
     const { code, stderr } = await server.huiju(['backup', pathOf('no/such/folder.huiju')]);
     expect({ code, stderr }).toEqual({
       code: 1,
-      stderr: `huiju: cannot write ${pathOf('no/such/folder.huiju')}: there is no such file\n`,
+      stderr: `huiju: cannot write ${pathOf('no/such/folder.huiju')}: the folder ${pathOf('no/such')} does not exist; make it, or name another\n`,
     });
   });
 
+  test('a folder is no place for a backup, with --force neither, and no backup', async () => {
+    mkdirSync(pathOf('a-folder'));
+    for (const force of [[], ['--force']]) {
+      expect(await server.huiju(['backup', pathOf('a-folder'), ...force])).toMatchObject({
+        code: 1,
+        stderr: `huiju: cannot write ${pathOf('a-folder')}: it is a folder; name a file in it\n`,
+      });
+    }
+    expect(await on('from-a-folder', ['restore', pathOf('a-folder')])).toMatchObject({
+      code: 1,
+      stderr: `huiju: cannot restore ${pathOf('a-folder')}: it is a folder\n`,
+    });
+  });
+
+  test('a backup that does not read back whole is not made', async () => {
+    mkdirSync(pathOf('unsound'));
+    const store = pathOf('unsound/huiju.db');
+    await (await openStore({ kind: 'sqlite', path: store })).close();
+    const db = new Database(store);
+    db.exec(
+      `INSERT INTO collections (id, high_water, generation, versions, bytes) VALUES ('${randomUUID()}', 1, 1, 2, 99)`,
+    );
+    db.close();
+    const { code, stdout, stderr } = await runHuiju(['backup', pathOf('unsound/b')], {
+      env: { HUIJU_STORE: `sqlite:${store}` },
+    });
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toContain('the store that it is of was damaged: objects of the collection');
+    expect(readdirSync(pathOf('unsound')).filter((name) => name.startsWith('b'))).toEqual([]);
+  });
+
   test.each<[string, (path: string) => void, RegExp]>([
-    ['truncated', (path) => truncateSync(path, statSync(path).size - 10), /it is damaged: it ends too early/],
+    [
+      'truncated',
+      (path) => truncateSync(path, statSync(path).size - 10),
+      /it is damaged: it ends too early, after \d+ bytes/,
+    ],
     [
       'damaged',
       (path) => {
@@ -157,8 +199,12 @@ describe('huiju backup and huiju restore', () => {
       },
       /it is damaged/,
     ],
-    ['foreign', (path) => writeFileSync(path, '{"type":"bundle"}'), /it is damaged, or not a backup/],
-    ['empty', (path) => writeFileSync(path, ''), /it is damaged|it is empty/],
+    [
+      'foreign',
+      (path) => writeFileSync(path, '{"type":"bundle"}'),
+      /it is not a backup of Huiju: `huiju backup` writes them/,
+    ],
+    ['empty', (path) => writeFileSync(path, ''), /it is empty/],
   ])('a %s file is one clear line and leaves nothing', async (name, spoil, reason) => {
     const path = pathOf(`${name}.huiju`);
     cpSync(pathOf('b.huiju'), path);
@@ -181,7 +227,9 @@ describe('huiju backup and huiju restore', () => {
     const store = pathOf('first/data/huiju.db');
     const { code, stderr } = await on('first', ['restore', pathOf('b.huiju')]);
     expect(code).toBe(1);
-    expect(stderr).toBe(`huiju: There is something at ${store} already: name another place, or move it away.\n`);
+    expect(stderr).toBe(
+      `huiju: there is something at ${store} already: move it away, or set HUIJU_STORE to another place\n`,
+    );
   });
 
   test('files of API roots that are there and other than in the backup are kept, and named', async () => {
@@ -190,7 +238,8 @@ describe('huiju backup and huiju restore', () => {
     writeFileSync(pathOf('other/collections/new.json'), '{}');
     const { code, stderr } = await on('other', ['restore', pathOf('b.huiju')]);
     expect(code).toBe(1);
-    expect(stderr).toContain(`${pathOf('other/collections')} holds what the backup has otherwise or not at all: `);
+    expect(stderr).toContain(`${pathOf('other/collections')} has files that the backup has not, or otherwise: `);
+    expect(stderr).toContain('move them away, or set HUIJU_COLLECTIONS to another folder');
     expect(stderr).toContain('hub.json, new.json');
     expect(existsSync(pathOf('other/data'))).toBe(false);
   });
@@ -200,12 +249,40 @@ describe('huiju backup and huiju restore', () => {
     expect(await on('equal', ['restore', pathOf('b.huiju')])).toMatchObject({ code: 0, stderr: '' });
   });
 
+  test('the files that the project ships give way to those of the backup, where nobody has changed them', async () => {
+    mkdirSync(pathOf('edited'));
+    writeFileSync(pathOf('edited/hub.json'), '{"api_root":"hub","title":"Ours","default":true,"collections":[]}');
+    const places = { HUIJU_STORE: `sqlite:${pathOf('first/data/huiju.db')}`, HUIJU_COLLECTIONS: pathOf('edited') };
+    expect(await runHuiju(['backup', pathOf('edited.huiju')], { env: places })).toMatchObject({ code: 0 });
+    cpSync(join(root, 'collections'), pathOf('clone/collections'), { recursive: true });
+    const failed = await on('clone', ['restore', pathOf('edited.huiju')], { HUIJU_STORE: 'sqlite:/dev/null/huiju.db' });
+    expect(failed.code).toBe(1);
+    for (const name of readdirSync(join(root, 'collections'))) {
+      expect(readFileSync(pathOf(`clone/collections/${name}`))).toEqual(readFileSync(join(root, 'collections', name)));
+    }
+    const { code, stdout } = await on('clone', ['restore', pathOf('edited.huiju')]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/; shipped files that gave way to the backup's: hub\.json, inbox\.json, public\.json\n$/);
+    expect(readdirSync(pathOf('clone/collections'))).toEqual(['hub.json']);
+    expect(readFileSync(pathOf('clone/collections/hub.json'))).toEqual(readFileSync(pathOf('edited/hub.json')));
+  });
+
+  test('the files that the project ships are known by their content', () => {
+    const folder = join(root, 'collections');
+    const digests = readdirSync(folder).map((name) => {
+      const content = readFileSync(join(folder, name));
+      return [name, createHash('sha256').update(content).digest('hex')];
+    });
+    // Who changes a file there changes its line in src/cli/restore.ts.
+    expect(shippedDeclarations).toEqual(Object.fromEntries(digests));
+  });
+
   test('what restoring has written is removed when the store cannot be made', async () => {
     writeFileSync(pathOf('blocker'), '');
     const env = { HUIJU_STORE: `sqlite:${pathOf('blocker/huiju.db')}` };
     const { code, stderr } = await on('blocked', ['restore', pathOf('b.huiju')], env);
     expect({ code, lines: stderr.match(/\n/g)?.length }).toEqual({ code: 1, lines: 1 });
-    expect(stderr).toContain(`The store ${pathOf('blocker/huiju.db')} cannot be written: `);
+    expect(stderr).toContain(`the store ${pathOf('blocker/huiju.db')} cannot be written: `);
     expect(existsSync(pathOf('blocked'))).toBe(false);
   });
 });

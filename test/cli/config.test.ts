@@ -114,6 +114,40 @@ describe('mistakes', () => {
   });
 });
 
+describe('HUIJU_STORE_FILE', () => {
+  const fileWith = async (content: string): Promise<string> => {
+    const path = pathOf('store-location');
+    await writeFile(path, content);
+    return path;
+  };
+
+  test('names a file that says what HUIJU_STORE would say, with a line end or without', async () => {
+    for (const end of ['', '\n', '\r\n']) {
+      const env = { HUIJU_STORE_FILE: await fileWith(`sqlite:/var/lib/huiju.db${end}`) };
+      expect(loadConfig(env).store).toEqual({ kind: 'sqlite', path: '/var/lib/huiju.db' });
+    }
+  });
+
+  test.each([
+    ['postgres://huiju:hidden@db/huiju', /HUIJU_STORE_FILE is ".*": what the file holds must be/],
+    ['\n', /what the file holds must be/],
+  ])('that holds %j is a mistake, and what it holds is not shown', async (content, message) => {
+    const mistakes = mistakesOf({ HUIJU_STORE_FILE: await fileWith(content) });
+    expect(mistakes).toMatch(message);
+    expect(mistakes).not.toContain('hidden');
+  });
+
+  test('that cannot be read is a mistake', () => {
+    const mistakes = mistakesOf({ HUIJU_STORE_FILE: pathOf('nowhere') });
+    expect(mistakes).toMatch(/HUIJU_STORE_FILE is ".*nowhere": the file cannot be read: there is no such file/);
+  });
+
+  test('beside HUIJU_STORE is a mistake: one of them would not count', async () => {
+    const file = await fileWith('sqlite:/var/lib/huiju.db');
+    expect(mistakesOf({ HUIJU_STORE: 'sqlite:other.db', HUIJU_STORE_FILE: file })).toMatch(/both name the store/);
+  });
+});
+
 describe('values', () => {
   test.each([
     ['4096', 4096],
@@ -199,8 +233,8 @@ describe('TLS', () => {
     ['nonsense', 'one.key', /PEM/],
     ['one.crt', 'nonsense', /PEM/],
     ['one.key', 'one.crt', /PEM/],
-    ['missing', 'one.key', /HUIJU_TLS_CERT.*cannot be read.*ENOENT/],
-    ['one.crt', '.', /HUIJU_TLS_KEY.*cannot be read.*EISDIR/],
+    ['missing', 'one.key', /HUIJU_TLS_CERT.*cannot be read: there is no such file or folder/],
+    ['one.crt', '.', /HUIJU_TLS_KEY.*cannot be read: it is a folder/],
   ])('%s with %s is a mistake', (cert, key, reason) => {
     const { mistakes } = examineConfig({ HUIJU_HOST: '0.0.0.0', ...pair(cert, key) });
     expect(mistakes).toHaveLength(1);

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -85,7 +86,7 @@ describe('huiju import', () => {
     const { code, stdout } = await huiju(['import', file, '--collection', 'vulnerabilities', '--report', report]);
     expect(code).toBe(1);
     expect(stdout).toContain('2 added, 0 duplicate, 2 failed');
-    expect(stdout).toContain(`${file}:7, ${bad.id}`);
+    expect(stdout).toContain(`${file}:7, index 2, ${bad.id}`);
     const failures = readFileSync(report, 'utf8').trim().split('\n');
     expect(failures.map((line) => JSON.parse(line))).toEqual([
       expect.objectContaining({
@@ -102,6 +103,19 @@ describe('huiju import', () => {
         errors: [expect.objectContaining({ code: 'STIX-2-object' })],
       }),
     ]);
+  });
+
+  test('reports the warnings of what it stores, in the language asked for', async () => {
+    const file = write('warned.json', bundleOf([JSON.stringify(newIdentity({ x_note: 'custom' })), ...identities(1)]));
+    const report = pathOf('warnings.ndjson');
+    const args = ['--collection', 'vulnerabilities', '--report', report, '--lang', 'zh'];
+    const { code, stdout } = await huiju(['import', file, ...args]);
+    expect([code, stdout]).toEqual([0, expect.stringContaining('2 added, 0 duplicate, 0 failed, 1 warning')]);
+    expect(JSON.parse(readFileSync(report, 'utf8'))).toMatchObject({
+      index: 0,
+      errors: [],
+      warnings: [{ code: 'STIX-11.1-custom-property', message: expect.stringMatching(/扩展/) }],
+    });
   });
 
   test('stores nothing of a document that is broken anywhere, and goes on with the next file', async () => {
@@ -215,9 +229,13 @@ describe('huiju import', () => {
   });
 
   test.each([
-    ['an unknown collection', ['--collection', 'nowhere'], 'there is no collection nowhere. There are: hub/'],
-    ['the collection that was meant', ['--collection', 'grups'], 'there is no collection grups; did you mean groups?'],
-    ['an unknown user', ['--collection', 'groups', '--as', 'nobody'], 'There is no user "nobody"'],
+    ['an unknown collection', ['--collection', 'nowhere'], 'there is no collection nowhere. There are: '],
+    [
+      'the collection that was meant',
+      ['--collection', 'grups'],
+      'there is no collection grups; did you mean groups? There are: hub/groups, ',
+    ],
+    ['an unknown user', ['--collection', 'groups', '--as', 'nobody'], 'there is no user "nobody"'],
   ])('names %s', async (_what, args, message) => {
     const { code, stderr } = await huiju(['import', write('one.json', identities(1).join()), ...args]);
     expect([code, stderr]).toEqual([1, expect.stringContaining(message)]);
@@ -242,10 +260,48 @@ describe('huiju import', () => {
     expect(readFileSync(file)).toEqual(before);
   });
 
+  test.each([
+    ['no-folder/report.ndjson', /no-folder does not exist; make it, or name another/],
+    ['.', /it is a folder; name a file in it/],
+  ])('refuses the report %s before anything is imported', async (report, reason) => {
+    const before = await exportTexts('groups');
+    const args = ['--collection', 'groups', '--report', pathOf(report)];
+    const { code, stderr } = await huiju(['import', write('unreported.json', identities(1).join()), ...args]);
+    expect([code, stderr]).toEqual([1, expect.stringMatching(reason)]);
+    expect(await exportTexts('groups')).toEqual(before);
+  });
+
+  test('of a bundle on one line tells the index of each failure, and writes counts as people do', async () => {
+    const texts = [...identities(1200), '{"type":"identity","id":"identity--x"}', '7'];
+    const { stdout } = await huiju(['import', write('line.json', `{"objects":[${texts}]}`), '--collection', 'groups']);
+    expect(stdout).toMatch(/^hub\/groups: 1,202 objects in [\d.]+ s: 1,200 added, 0 duplicate, 2 failed\n/);
+    expect(stdout).toContain('line.json:1, index 1200, identity--x\n');
+    expect(stdout).toContain('line.json:1, index 1201\n');
+    const one = await huiju(['import', write('single.json', '{"type":"identity"}'), '--collection', 'groups']);
+    expect(one.stdout).toContain('1 object in ');
+  });
+
   test('names a file that is not there', async () => {
     const { code, stderr } = await huiju(['import', pathOf('absent.json'), '--collection', 'groups']);
     expect([code, stderr]).toEqual([1, expect.stringContaining('there is no such file')]);
   });
+});
+
+test('of many collections an unknown name is answered with the ten nearest', async () => {
+  mkdirSync(pathOf('many'));
+  const collections = Array.from({ length: 30 }, (_, n) => ({
+    ...{ id: randomUUID(), alias: n === 27 ? 'ransomware' : `topic-${n}`, title: `Topic ${n}` },
+    ...{ read: ['members'], write: ['members'] },
+  }));
+  write('many/hub.json', JSON.stringify({ api_root: 'hub', title: 'Hub', collections }));
+  const env = { HUIJU_COLLECTIONS: pathOf('many') };
+  const { stderr } = await huiju(['export', '--collection', 'ransom'], { env });
+  expect(stderr).toMatch(
+    /^huiju: there is no collection ransom[^ ]*\. There are: hub\/ransomware, (?:hub\/topic-\d+, ){9}and/,
+  );
+  expect(stderr.endsWith('and 20 others: see `huiju collection list`\n')).toBe(true);
+  const typo = await huiju(['export', '--collection', 'hub/topik-7'], { env });
+  expect(typo.stderr).toContain('no collection hub/topik-7; did you mean hub/topic-7? There are: hub/topic-7, ');
 });
 
 describe('huiju export', () => {
@@ -293,7 +349,9 @@ describe('huiju export', () => {
     [['--match', 'colour=red'], 'one of the keys id, type, version, spec_version'],
     [['--match', 'version=newest'], 'match[version]'],
     [['--added-after', 'yesterday'], 'added_after'],
-    [['--out', '/nonexistent/folder/out.json'], 'cannot write /nonexistent/folder/out.json'],
+    [['--out', '/nonexistent/folder/out.json'], 'json: the folder /nonexistent/folder does not exist; make it'],
+    [['--out', '/dev/null/out.json'], 'cannot write /dev/null/out.json: /dev/null is a file, not a folder'],
+    [['--out', '/tmp'], 'cannot write /tmp: it is a folder; name a file in it'],
   ])('refuses %j', async (args, message) => {
     const { code, stderr } = await huiju(['export', '--collection', 'groups', ...args]);
     expect([code, stderr]).toEqual([1, expect.stringContaining(message)]);
@@ -338,7 +396,7 @@ describe('while a server runs on the same store', () => {
     test('a real bundle arrives whole', async () => {
       const ids = (JSON.parse(readFileSync(real, 'utf8')) as { objects: { id: string }[] }).objects.map(({ id }) => id);
       const { stdout, code } = await server.huiju(['import', real, '--collection', 'reports']);
-      expect([code, stdout]).toEqual([0, expect.stringContaining(`${ids.length} added`)]);
+      expect([code, stdout]).toEqual([0, expect.stringContaining(`${ids.length.toLocaleString('en-US')} added`)]);
       for (const limit of [333, 10_000]) {
         const pages = await walk('/hub/collections/reports/objects/', limit);
         const received = pages.flatMap((page) => JSON.parse(`[${page}]`) as { id: string }[]);

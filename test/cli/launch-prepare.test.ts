@@ -125,9 +125,28 @@ describe('an install that does not end well', () => {
     const child = spawn(node, args, { cwd: folder, env: environment({ PATH: path }), stdio: 'ignore' });
     await appears(folder, 'working');
     child.kill('SIGTERM');
-    expect(await once(child, 'exit')).toEqual([null, 'SIGTERM']);
+    expect(await once(child, 'exit')).toEqual([143, null]);
     expect(existsSync(join(folder, 'ended'))).toBe(true);
+    expect(existsSync(join(folder, '.prepare.lock'))).toBe(false);
   });
+
+  test.each(['bin/huiju.js', 'bin/prepare.js'])(
+    'ended with Ctrl-C on a terminal, %s wipes its spinner and says so with exit code 130',
+    async (file) => {
+      const { folder, path } = checkout('touch working; exec sleep 600');
+      const command = `exec '${node}' '${join(folder, file)}' check`;
+      const env = environment({ PATH: path });
+      const terminal = spawn('script', ['-qec', command, '/dev/null'], { cwd: folder, env });
+      let shown = '';
+      terminal.stdout.on('data', (chunk: Buffer) => {
+        const wasSpinning = shown.includes('npm ci');
+        shown += chunk.toString();
+        if (!wasSpinning && shown.includes('npm ci')) terminal.stdin.write('\x03');
+      });
+      expect(await once(terminal, 'exit')).toEqual([130, null]);
+      expect(shown.endsWith('\r\x1b[Khuiju: interrupted; the next start goes on\r\n')).toBe(true);
+    },
+  );
 
   test('shows what npm said and ends with exit code 1', async () => {
     const place = checkout('echo "npm error network"; exit 3');

@@ -30,7 +30,17 @@ describe('huiju', () => {
     [['user', 'lst'], /unknown command 'lst'\n.*list/],
     [['user', 'add', 'bob', '--roel', 'x'], /unknown option '--roel'\n.*--role/],
     [['user', 'disable'], /missing required argument 'name'/],
-    [['token', 'create', 'bob', 'more'], /too many arguments/],
+    [['import', 'f.json', '--colection', 'x'], /unknown option '--colection'\n.*--collection/],
+    [['import', 'f.json', '--colection=indicators'], /unknown option '--colection'; did you mean --collection\?\n/],
+    [['export', '--colection', 'x'], /unknown option '--colection'\n.*--collection/],
+    [['access', '--colection', 'x'], /unknown option '--colection'\n.*--collection/],
+    [['import', 'f.json'], /required option '--collection <\[root\/\]id-or-alias>' not specified/],
+    [['access'], /required option '--collection /],
+    [['token', 'create', 'bob', 'more'], /too many arguments: token create takes user, not 'more'/],
+    [['user', 'list', 'bob'], /too many arguments: user list takes no arguments, not 'bob'; its options are --json/],
+    [['token', 'list', 'bob'], /not 'bob'; its options are --user <name>, --json/],
+    [['backup', 'a', 'b'], /too many arguments: backup takes file, not 'b'/],
+    [['serve', 'now'], /too many arguments: serve takes no arguments, not 'now'\n/],
     [['check', '--fast'], /unknown option '--fast'/],
   ])('%j is wrong usage: exit code 2 and what would be right', async (args, message) => {
     const { code, stdout, stderr } = await huiju(args);

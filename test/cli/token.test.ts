@@ -60,7 +60,7 @@ describe('huiju token create', () => {
     expect(await huiju(['token', 'create', 'ghost'])).toMatchObject({
       code: 1,
       stdout: '',
-      stderr: 'huiju: There is no user "ghost"; `huiju user list` shows who there is.\n',
+      stderr: 'huiju: there is no user "ghost"; `huiju user list` shows who there is\n',
     });
   });
 });
@@ -72,7 +72,13 @@ describe('huiju token list and revoke', () => {
     const listed = await huiju(['token', 'list', '--user', 'lister', '--json']);
     const tokens: readonly { readonly id: string }[] = JSON.parse(listed.stdout);
     expect(tokens).toEqual([
-      { id: expect.any(String), user: 'lister', created_at: expect.stringMatching(/Z$/), expires_at: null },
+      {
+        id: expect.any(String),
+        user: 'lister',
+        created_at: expect.stringMatching(/Z$/),
+        expires_at: null,
+        last_used_at: null,
+      },
     ]);
     expect(listed.stdout).not.toContain(stdout.trim());
     expect(await huiju(['token', 'revoke', tokens[0]?.id ?? ''])).toMatchObject({ code: 0, stderr: '' });
@@ -84,8 +90,21 @@ describe('huiju token list and revoke', () => {
     await create();
     const { stdout } = await huiju(['token', 'list', '--user', 'poller']);
     const [heading, ...lines] = stdout.trimEnd().split('\n');
-    expect(heading).toMatch(/^ID +USER +CREATED +EXPIRES$/);
+    expect(heading).toMatch(/^ID +USER +CREATED +EXPIRES +LAST USED$/);
     expect(lines.length).toBeGreaterThan(0);
-    for (const line of lines) expect(line).toMatch(/^[0-9a-f]{16} {2}poller {2}\S+Z {2}(never|\S+Z)$/);
+    for (const line of lines) expect(line).toMatch(/^[0-9a-f]{16} {2}poller {2}\S+Z {2}(never|\S+Z) +(never|\S+Z)$/);
+  });
+  test('the last use is there once the token was used', async () => {
+    await addUser('user-of-token');
+    const { stdout: token } = await huiju(['token', 'create', 'user-of-token']);
+    expect(await ownerAt(token.trim(), 0)).toBe('user-of-token');
+    const { stdout } = await huiju(['token', 'list', '--user', 'user-of-token', '--json']);
+    expect(JSON.parse(stdout)).toMatchObject([{ last_used_at: expect.stringMatching(/^\d{4}-.*Z$/) }]);
+  });
+
+  test('--user with nobody of that name is an error, which names the nearest', async () => {
+    const { code, stdout, stderr } = await huiju(['token', 'list', '--user', 'polller']);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toBe('huiju: there is no user "polller"; did you mean poller?\n');
   });
 });

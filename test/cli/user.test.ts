@@ -51,7 +51,7 @@ describe('huiju user add', () => {
   });
 
   test.each<[string, string | Buffer, RegExp]>([
-    ['empty', '', /^huiju: The password cannot be taken: .*at least 12 characters\.\n$/],
+    ['empty', '', /^huiju: the password cannot be taken: .*at least 12 characters\n$/],
     ['short', 'eleven char\n', /at least 12 characters/],
     ['long', `${'a'.repeat(1025)}\n`, /at most 1024 bytes/],
     ['a whole file', 'a'.repeat(1_000_000), /at most 1024 bytes/],
@@ -71,10 +71,18 @@ describe('huiju user add', () => {
     expect(await addUser('taken')).toMatchObject({
       code: 1,
       stdout: '',
-      stderr: 'huiju: The user "taken" exists already.\n',
+      stderr: expect.stringMatching(/^huiju: the user "taken" exists already; [^\n]+\n$/),
     });
     expect(await addUser('no/name')).toMatchObject({ code: 2, stderr: expect.stringContaining('no/name') });
     expect(await addUser('fine', '--role', 'Not A Role')).toMatchObject({ code: 2 });
+  });
+
+  test('says that a name is taken before it asks for a password', async () => {
+    await addUser('before');
+    expect(await huiju(['user', 'add', 'before'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('the user "before" exists already'),
+    });
   });
 
   test('without a terminal it does not wait for a password that nobody types', async () => {
@@ -113,6 +121,7 @@ describe('huiju user list', () => {
 
 describe('huiju user role', () => {
   test('sets the roles, adds some and takes some away', async () => {
+    await addUser('keeper', '--role', 'admin');
     await addUser('roles', '--role', 'old');
     const rolesAfter = async (...args: readonly string[]) => {
       expect(await huiju(['user', 'role', 'roles', ...args])).toMatchObject({ code: 0, stderr: '' });
@@ -142,7 +151,7 @@ test('a role that no collection names is taken with a warning that suggests the 
 test('a mistyped name is answered with the nearest that there is', async () => {
   await addUser('caroline');
   const { code, stderr } = await huiju(['user', 'disable', 'carolien']);
-  expect([code, stderr]).toEqual([1, 'huiju: There is no user "carolien"; did you mean caroline?\n']);
+  expect([code, stderr]).toEqual([1, 'huiju: there is no user "carolien"; did you mean caroline?\n']);
 });
 
 describe('huiju user disable, enable and passwd', () => {
@@ -152,6 +161,27 @@ describe('huiju user disable, enable and passwd', () => {
     expect(await listedUser('switch')).toMatchObject({ disabled: true });
     expect(await huiju(['user', 'enable', 'switch'])).toMatchObject({ code: 0 });
     expect(await listedUser('switch')).toMatchObject({ disabled: false });
+  });
+
+  test('warn, and say how to undo it, when nobody is left who can administer', async () => {
+    const env = { HUIJU_STORE: `sqlite:${pathOf('few.db')}` };
+    for (const name of ['first', 'second']) {
+      const input = `${password}\n`;
+      await huiju(['user', 'add', name, '--role', 'admin', '--password-stdin'], { env, input });
+    }
+    expect(await huiju(['user', 'disable', 'first'], { env })).toMatchObject({ code: 0, stderr: '' });
+    const warning =
+      'huiju: warning: second was the last enabled user with the role admin; take it back with: huiju user ';
+    expect(await huiju(['user', 'disable', 'second'], { env })).toMatchObject({
+      code: 0,
+      stderr: `${warning}enable second\n`,
+    });
+    expect(await huiju(['user', 'disable', 'second'], { env })).toMatchObject({ code: 0, stderr: '' });
+    await huiju(['user', 'enable', 'second'], { env });
+    expect(await huiju(['user', 'role', 'second', '--remove', 'admin'], { env })).toMatchObject({
+      code: 0,
+      stderr: `${warning}role second --add admin\n`,
+    });
   });
 
   test('change the password', async () => {
@@ -168,7 +198,7 @@ describe('huiju user disable, enable and passwd', () => {
       expect(await huiju(['user', command, 'ghost', ...args], { input: `${password}\n` })).toMatchObject({
         code: 1,
         stdout: '',
-        stderr: 'huiju: There is no user "ghost"; `huiju user list` shows who there is.\n',
+        stderr: 'huiju: there is no user "ghost"; `huiju user list` shows who there is\n',
       });
     },
   );

@@ -11,7 +11,7 @@ interface Line {
   readonly id: string | null;
   readonly type: string | null;
   readonly valid: boolean;
-  readonly errors: readonly { code: string; path: string; message: string }[];
+  readonly errors: readonly { code: string; path: string; message: string; line?: number; column?: number }[];
   readonly warnings: readonly unknown[];
 }
 
@@ -42,7 +42,7 @@ describe('huiju validate', () => {
       { index: 2, id: null, type: null, valid: false },
       { index: 3, id: null, type: null, valid: false },
     ]);
-    expect(lines[1]?.errors).toEqual([
+    expect(lines[1]?.errors).toMatchObject([
       { code: expect.any(String), path: '/modified', message: expect.stringContaining('created') },
     ]);
     expect(lines[0]).toEqual({ index: 0, id: good.id, type: 'identity', valid: true, errors: [], warnings: [] });
@@ -67,7 +67,15 @@ describe('huiju validate', () => {
         type: null,
         valid: false,
         warnings: [],
-        errors: [{ code: 'malformed-json', path: '', message: expect.stringContaining('line 2, column 2') }],
+        errors: [
+          {
+            code: 'malformed-json',
+            path: '',
+            message: expect.stringContaining('line 2, column 2'),
+            line: 2,
+            column: 2,
+          },
+        ],
       },
     ]);
   });
@@ -104,12 +112,76 @@ describe('huiju validate', () => {
     expect((await verdicts(file, '--policy', 'strict')).code).toBe(1);
   });
 
-  test('text names file, object and rule, and counts', async () => {
-    const file = write('text.json', JSON.stringify({ ...bundle, objects: [good, bad] }));
+  test('text names file, object, place, rule and value, and counts', async () => {
+    const warned = newIdentity({ x_acme_rank: 1 });
+    const file = write('text.json', JSON.stringify({ ...bundle, objects: [good, bad, warned] }, null, 2));
     const { code, stdout } = await huiju(['validate', file]);
     expect(code).toBe(1);
-    expect(stdout).toContain(`${file}: object 1, ${bad.id}\n  error `);
-    expect(stdout).toMatch(/2 objects checked, 1 invalid\n$/);
+    const lines = JSON.stringify({ ...bundle, objects: [good, bad] }, null, 2).split('\n');
+    const line = lines.findIndex((text) => text.includes('"modified": "2020-')) + 1;
+    const column = '      "modified": "'.length;
+    expect(stdout).toContain(
+      `${file}: object 1, ${bad.id}\n  ${file}:${line}:${column}: error STIX-3.2-modified-order at /modified ("2020-01-01T00:00:00.000Z"): `,
+    );
+    expect(stdout).toMatch(/\n3 objects, 1 invalid, 1 warning\n$/);
+  });
+
+  test('a place in a bundle on one line is counted in characters, behind a byte order mark too', async () => {
+    const named = newIdentity({ name: '汇聚𝕏', modified: '2020-01-01T00:00:00.000Z' });
+    const text = JSON.stringify({ ...bundle, x_note: '汇聚𝕏é', objects: [good, named] });
+    const column = [...text.slice(0, text.indexOf('"2020-01'))].length + 1;
+    const { lines } = await verdicts(write('one-line.json', `\ufeff${text}`));
+    expect(lines[1]?.errors).toMatchObject([{ path: '/modified', line: 1, column }]);
+  });
+
+  test('what is missing is shown where its owner begins, a fault of the bundle in its head', async () => {
+    const text = `{\n "type": "bundle",\n "id": "bundle--x",\n "objects": [\n  {"type": "tool"},\n   {}]}`;
+    const { lines } = await verdicts(write('owner.json', text));
+    expect(lines.map(({ index, errors }) => [index, errors[0]])).toMatchObject([
+      [0, { line: 5, column: 3 }],
+      [1, { line: 6, column: 4 }],
+      [-1, { path: '/id', line: 3, column: 8 }],
+    ]);
+  });
+
+  test('a single object is shown with its places', async () => {
+    const { lines } = await verdicts(write('single-bad.json', JSON.stringify(bad, null, 1)));
+    expect(lines[0]?.errors).toMatchObject([{ path: '/modified', column: ' "modified": "'.length }]);
+  });
+
+  test('NDJSON is shown with lines of the file, blank ones counted', async () => {
+    const whole = { ...bundle, objects: [good, bad] };
+    const text = `${JSON.stringify(good)}\r\n\n{"type":}\n${JSON.stringify(whole)}\n "汇"\n`;
+    const { lines } = await verdicts(write('places.ndjson', text));
+    expect(lines.map(({ errors }) => errors[0])).toMatchObject([
+      {},
+      { line: 3, column: 9, message: expect.stringMatching(/line 3, column 9 \(byte \d+\)$/) },
+      { line: 4, column: JSON.stringify(whole).indexOf('"2020-01') + 1, path: '/objects/1/modified' },
+      { line: 5, column: 2 },
+    ]);
+    const byte = Number(/byte (\d+)/.exec(lines[1]?.errors[0]?.message ?? '')?.[1]);
+    expect(text[byte]).toBe('}');
+  });
+
+  test('broken gzip and bytes that are no UTF-8 are said of their file, and the next file has its turn', async () => {
+    const random = Array.from({ length: 3000 }, (_, index) => JSON.stringify(newIdentity({ name: `Unit ${index}` })));
+    const packed = gzipSync(random.join('\n'));
+    const cut = write('cut.ndjson.gz', packed.subarray(0, packed.length / 2));
+    const latin = write('latin.json', Buffer.from('{"type":"tool",\n"name":"caf\xe9"}', 'latin1'));
+    const { code, stdout } = await huiju(['validate', cut, latin, write('fine.json', JSON.stringify(good))]);
+    expect(code).toBe(1);
+    expect(stdout).toContain(
+      `  ${cut}: error malformed-json: the gzip data ends too early (after byte ${packed.length >> 1} of the file)`,
+    );
+    expect(stdout).toMatch(new RegExp(`  ${latin}:2:12: error malformed-json: invalid UTF-8 .*\\(byte 28\\)`));
+    expect(stdout).toMatch(/ objects, 2 invalid, 0 warnings\n$/);
+    const piped = await huiju(['validate', '-'], { input: packed.subarray(0, packed.length / 2) });
+    expect([piped.code, piped.stdout]).toEqual([1, expect.stringContaining('the gzip data ends too early')]);
+  });
+
+  test('messages are given in Chinese when that is asked for', async () => {
+    const { lines } = await verdicts(write('zh.json', JSON.stringify(bad)), '--lang', 'zh');
+    expect(lines[0]?.errors[0]?.message).toMatch(/[一-鿿]/);
   });
 
   test.each([

@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { examineConfig } from '../../src/config.ts';
+import { sendRaw } from '../support/raw-http.ts';
 import { ids, startTaxiiServer, type TestServer, taxii } from '../support/taxii-server.ts';
 
 const site = 'https://attack.example.org';
@@ -60,7 +61,26 @@ describe('with web sites in HUIJU_CORS_ORIGINS', () => {
       expect(headers['access-control-allow-origin']).toBe(site);
       const exposed = list(headers['access-control-expose-headers']);
       expect(exposed).toEqual(expect.arrayContaining(['x-taxii-date-added-first', 'x-taxii-date-added-last']));
-      expect(list(headers.vary)).toEqual(['accept-encoding', 'origin']);
+      expect(list(headers.vary).sort()).toEqual(['accept-encoding', 'origin']);
+    }
+  });
+
+  test('probes and what is refused before it is a request can be read by the site too', async () => {
+    for (const path of ['/healthz', '/readyz']) {
+      const { headers } = await server.get(path, { as: null, headers: { Origin: site } });
+      expect([headers['access-control-allow-origin'], list(headers.vary)]).toEqual([site, ['origin']]);
+    }
+    const headerLines = `Host: a\r\nOrigin: ${site}\r\n`;
+    for (const [bytes, status] of [
+      [`BREW / HTTP/1.1\r\n${headerLines}\r\n`, 405],
+      [`GET / HTTP/1.1\r\n${headerLines}X y\r\n\r\n`, 400],
+      [`CONNECT a:1 HTTP/1.1\r\n${headerLines}\r\n`, 405],
+    ] as const) {
+      const answer = await sendRaw(server.url, bytes);
+      expect([answer.status, answer.headers.get('access-control-allow-origin')]).toEqual([status, site]);
+      expect(answer.headers.get('vary')).toBe('Origin');
+      const other = await sendRaw(server.url, bytes.replace(site, 'https://evil.example.org'));
+      expect([other.status, other.headers.get('access-control-allow-origin')]).toEqual([status, undefined]);
     }
   });
 

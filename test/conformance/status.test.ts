@@ -77,7 +77,7 @@ describe('TAXII 2.1 §4.3 status', () => {
     expect(successes).toEqual([
       { id: zeros.id, version: '2024-05-06T07:08:09.100000Z' },
       { id: precise.id, version: '2024-05-06T07:08:09.123456789Z' },
-      { id: marking.id, version: '2024-05-06T07:08:09.1Z' },
+      expect.objectContaining({ id: marking.id, version: '2024-05-06T07:08:09.1Z' }),
     ]);
   });
 

@@ -6,7 +6,7 @@ import { type ConnectionOptions, connect, createServer, type SecureVersion, type
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { generate } from 'selfsigned';
 import { describeWith } from '../support/skip.ts';
-import { ask, startTaxiiServer, type TestServer, taxii } from '../support/taxii-server.ts';
+import { ask, basic, startTaxiiServer, type TestServer, taxii } from '../support/taxii-server.ts';
 
 let server: TestServer;
 let folder: string;
@@ -80,6 +80,14 @@ describe('TAXII 2.1 §8.2.2 transport', () => {
     const port = portOf(server.url);
     expect(await handshake(port, only('TLSv1.2'))).toMatch(/^TLSv1\.2 ECDHE-/);
     expect(await handshake(port, only('TLSv1.3'))).toMatch(/^TLSv1\.3 TLS_/);
+  });
+
+  test('a client that closes its side of TLS after its request reads the answer', async () => {
+    const socket = connect({ port: portOf(server.url), host: '127.0.0.1', ca });
+    socket.end(`GET /main/ HTTP/1.1\r\nHost: a\r\nAuthorization: ${basic('member')}\r\n\r\n`);
+    const answer = await socket.reduce((text: string, chunk: Buffer) => text + chunk.toString(), '');
+    expect(answer).toMatch(/^HTTP\/1\.1 200 /);
+    expect(answer).toContain('Main root');
   });
 
   test('T-441: TLS 1.1 and 1.0 are refused', async () => {

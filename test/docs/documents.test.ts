@@ -11,7 +11,7 @@ import { errorCodes } from '../../src/errors.ts';
 import { rules } from '../../src/stix/rules.ts';
 import { rules as taxiiRules } from '../conformance/rules.ts';
 import { type RunResult, root, runProgram } from '../support/huiju.ts';
-import { findPython } from '../support/python.ts';
+import { findClientPython } from '../support/python.ts';
 import { type RunningServer, runServer } from '../support/run-server.ts';
 import { describeWith } from '../support/skip.ts';
 import { blocksOf, callsIn, readDocument, readReadme, sectionOf } from './readme.ts';
@@ -26,6 +26,7 @@ const documents = [
   'schemas/README.md',
   'src/store/README.md',
   'docs/clients.md',
+  'docs/validation.md',
 ];
 
 /** Each command by its words, with its options. */
@@ -182,7 +183,7 @@ function splitQuickStart(): [string[], string] {
   return [runnable.slice(0, -1), runnable.at(-1) ?? ''];
 }
 
-const found = await findPython();
+const found = await findClientPython();
 
 describe('the quick start', () => {
   const folder = mkdtempSync(join(tmpdir(), 'huiju-readme-'));

@@ -135,7 +135,7 @@ describe('one bad object fails alone', () => {
     const { success_count, failure_count, successes, failures } = statusOf(answer);
     expect([answer.status, success_count, failure_count]).toEqual([202, 2, 1]);
     expect(successes?.map(({ id }) => id)).toEqual(neighbours.map(({ id }) => id));
-    expect(failures?.[0]?.message).toMatch(/^[\w.-]+( at \/\S*)?: \S/);
+    expect(failures?.[0]?.message).toMatch(/^[\w.-]+( at \/\S*)?( \([^)]*\))?: \S/);
   });
 });
 

@@ -1,40 +1,17 @@
 /** Clients that drip, stall, leave or come in crowds. */
 
 import { once } from 'node:events';
-import { createServer, type RequestListener, type ServerResponse } from 'node:http';
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { awaitTurn } from '../../src/http/connections.ts';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { allowHalfOpen, awaitTurn, excuseWaiting, limitConnections, onDeparture } from '../../src/http/connections.ts';
 import { defaultLimits } from '../../src/http/limits.ts';
 import { createOutbox } from '../../src/http/outbox.ts';
-import { createUploads } from '../../src/http/uploads.ts';
+import { firstOf } from '../../src/http/patience.ts';
 import { expectError, idsOf } from '../conformance/answers.ts';
-import { openConnection, type RawConnection, rawRequest } from '../support/raw-http.ts';
-import { basic, ids, newIdentity, startTaxiiServer, type TestServer, taxii } from '../support/taxii-server.ts';
-
-const objects = `/main/collections/${ids.rw}/objects/`;
-const login = { Authorization: basic('member') };
-const upload = { ...login, 'Content-Type': taxii, 'Transfer-Encoding': 'chunked' };
-
-const opened: { close(): void }[] = [];
-afterEach(() => {
-  for (const one of opened.splice(0)) one.close();
-});
-
-function open(server: TestServer): RawConnection {
-  const connection = openConnection(server.url);
-  opened.push(connection);
-  return connection;
-}
-
-/** Sends a chunk every few milliseconds until stopped. */
-function drip(connection: RawConnection, bytes: string): { close(): void } {
-  const chunk = `${bytes.length.toString(16)}\r\n${bytes}\r\n`;
-  const timer = setInterval(() => connection.send(chunk), 20);
-  const dripping = { close: () => clearInterval(timer) };
-  opened.push(dripping);
-  return dripping;
-}
+import { rawRequest } from '../support/raw-http.ts';
+import { basic, newIdentity, startTaxiiServer, type TestServer, taxii } from '../support/taxii-server.ts';
+import { drip, login, objects, open, opened, settled, upload } from './slow-bodies.ts';
 
 describe('a client that sends too slowly', () => {
   let server: TestServer;
@@ -116,9 +93,17 @@ describe('a client that sends too slowly', () => {
   });
 });
 
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setImmediate(resolve));
+}
+
 /** A bare server on a free port with this handler. */
-async function startBare(handler: RequestListener): Promise<number> {
+async function startBare(
+  handler: RequestListener,
+  prepare: (server: Server) => void = () => undefined,
+): Promise<number> {
   const server = createServer(handler).listen(0, '127.0.0.1');
+  prepare(server);
   opened.push({
     close: () => {
       server.close();
@@ -150,10 +135,6 @@ describe('a client that does not read', () => {
       outbox.deliver(response, large);
     });
     return { port, answers, closed };
-  }
-
-  async function until(condition: () => boolean): Promise<void> {
-    while (!condition()) await new Promise((resolve) => setImmediate(resolve));
   }
 
   test('its answer is cut off when it stands still for longer than the grace', async () => {
@@ -192,6 +173,51 @@ describe('a client that does not read', () => {
     expect((await reading.arrayBuffer()).byteLength).toBe(large.length);
   });
 
+  test('it is ended also when its answers are small, which nobody watches one by one', async () => {
+    const limits = { ...defaultLimits, pace: { grace: 50, bytesPerSecond: 1e9 } };
+    const sockets: Socket[] = [];
+    const answer: RequestListener = (request, response) =>
+      excuseWaiting(request as never, response as never, () => response.end(Buffer.alloc(60_000)));
+    const port = await startBare(answer, (server) => {
+      limitConnections(server, limits);
+      server.on('connection', (socket) => sockets.push(socket));
+    });
+    askAndIgnore(port, rawRequest('GET /').repeat(500));
+    await until(() => sockets[0]?.closed === true);
+    expect(sockets[0]?.bytesWritten).toBeLessThan(500 * 60_000);
+  });
+
+  test('its answers are packed two at a time, and others go out as they are', async () => {
+    const outbox = createOutbox(defaultLimits);
+    const waiting: ServerResponse[] = [];
+    const port = await startBare((_request, response) => waiting.push(response));
+    const answers = Array.from({ length: 5 }, () => fetch(`http://127.0.0.1:${port}/`));
+    await until(() => waiting.length === 5);
+    for (const response of waiting) outbox.deliver(response, Buffer.alloc(1_000_000));
+    const encodings = (await Promise.all(answers)).map(({ headers }) => headers.get('content-encoding'));
+    expect(encodings.filter((encoding) => encoding === 'gzip')).toHaveLength(2);
+    const later = fetch(`http://127.0.0.1:${port}/`);
+    await until(() => waiting.length === 6);
+    outbox.deliver(waiting[5] as ServerResponse, Buffer.alloc(1_000_000));
+    expect((await later).headers.get('content-encoding')).toBe('gzip');
+  });
+
+  test('an answer that cannot be given any more ends its connection, and nothing else', async () => {
+    const outbox = createOutbox(defaultLimits);
+    const port = await startBare((request, response) => {
+      if (request.url === '/late') response.flushHeaders();
+      expect(() => outbox.deliver(response, Buffer.alloc(2000))).not.toThrow();
+      if (request.url === '/packed') response.flushHeaders();
+    });
+    const get = async (path: string, coding: string) => {
+      const answer = await fetch(`http://127.0.0.1:${port}${path}`, { headers: { 'Accept-Encoding': coding } });
+      return (await answer.text()).length;
+    };
+    await expect(get('/packed', 'gzip')).rejects.toThrow();
+    await expect(get('/late', 'identity')).rejects.toThrow();
+    expect([await get('/', 'gzip'), await get('/', 'identity')]).toEqual([2000, 2000]);
+  });
+
   test('requests that are sent all at once are handled one by one', async () => {
     let running = 0;
     let most = 0;
@@ -212,6 +238,57 @@ describe('a client that does not read', () => {
     await until(() => handled === 200);
     expect(most).toBe(1);
   });
+});
+
+describe('a client that closes its side', () => {
+  async function startSearching(halfOpenTimeout: number) {
+    const searches: { response: ServerResponse; hasLeft: boolean }[] = [];
+    const search: RequestListener = async (request, response) => {
+      const one = { response, hasLeft: false };
+      if (request.url === '/late') await until(() => request.socket.readableEnded);
+      searches.push(one);
+      onDeparture(request, response, halfOpenTimeout, () => {
+        one.hasLeft = true;
+      });
+    };
+    return { port: await startBare(search, allowHalfOpen), searches };
+  }
+
+  test('is taken for one that has left after a while, its connection still open', async () => {
+    const { port, searches } = await startSearching(50);
+    const early = askAndIgnore(port);
+    await until(() => searches.length === 1);
+    early.end();
+    askAndIgnore(port, rawRequest('GET /late')).end();
+    await until(() => searches.length === 2 && searches.every(({ hasLeft }) => hasLeft));
+    expect(searches.map(({ response }) => response.closed)).toEqual([false, false]);
+  });
+
+  test('is not until then, but at once when its connection is gone', async () => {
+    const { port, searches } = await startSearching(1e9);
+    askAndIgnore(port).end();
+    await until(() => searches[0]?.response.req.socket.readableEnded === true);
+    await settled();
+    expect(searches[0]?.hasLeft).toBe(false);
+    const gone = askAndIgnore(port);
+    await until(() => searches.length === 2);
+    gone.resetAndDestroy();
+    await until(() => searches[1]?.hasLeft === true);
+  });
+});
+
+test('of a body that was refused only some megabytes are read', async () => {
+  const server = await startTaxiiServer();
+  const socket = connect(Number(new URL(server.url).port), '127.0.0.1').on('error', () => undefined);
+  opened.push({ close: () => socket.destroy() });
+  const total = 256 * 1024 * 1024;
+  socket.write(rawRequest('POST /nowhere/', { 'Content-Length': String(total) }));
+  const chunk = Buffer.alloc(1024 * 1024);
+  while (!socket.destroyed && socket.bytesWritten < total) {
+    if (!socket.write(chunk)) await firstOf(socket, ['drain', 'close'], 60_000);
+  }
+  expect(socket.bytesWritten).toBeLessThan(total / 2);
+  await server.close();
 });
 
 test('a connection that sends requests without end and reads no answer is ended, the others are served', async () => {
@@ -284,74 +361,5 @@ describe('many at once', () => {
       expect((await kept.next())?.status).toBe(200);
     }
     await server.close();
-  });
-
-  test("one user's uploads wait for each other, not the others for them; too many are told so", async () => {
-    const limits = { ...defaultLimits.uploads, freeBytes: 100, perUser: 2, waitingPerUser: 3 };
-    const server = await startTaxiiServer({}, undefined, { uploads: limits });
-    const begin = `{"objects":[${JSON.stringify(newIdentity())}`;
-    const start = (user: string) => {
-      const connection = open(server);
-      const head = rawRequest(`POST ${objects}`, { ...upload, Authorization: basic(user) });
-      connection.send(`${head}${begin.length.toString(16)}\r\n${begin}\r\n`);
-      return { connection, finish: () => connection.send('2\r\n]}\r\n0\r\n\r\n') };
-    };
-    const mine = Array.from({ length: 6 }, () => start('member'));
-    const answers = mine.map(({ connection }) => connection.next());
-    const refused = await Promise.race(answers);
-    expect([refused?.status, refused?.headers.get('retry-after')]).toEqual([429, '10']);
-    const theirs = start('other');
-    theirs.finish();
-    expect((await theirs.connection.next())?.status).toBe(202);
-    // Small bodies never wait.
-    expect((await server.get(objects, { body: '{"objects":[{}]}' })).status).toBe(202);
-    for (const { finish } of mine) finish();
-    const statuses = (await Promise.all(answers)).map((answer) => answer?.status).sort();
-    expect(statuses).toEqual([202, 202, 202, 202, 202, 429]);
-    await server.close();
-  });
-
-  test('who leaves while it waits gives its place up, and neither takes nor returns a turn', async () => {
-    const { open: openUpload } = createUploads({ freeBytes: 0, atOnce: 1, perUser: 1, waitingPerUser: 1 });
-    const first = openUpload('a');
-    await first.enter();
-    first.abandon();
-    const left = openUpload('a');
-    const waiting = left.enter();
-    left.abandon();
-    await expect(waiting).rejects.toThrow('left before');
-    left.leave();
-    const second = openUpload('a');
-    const entered = second.enter();
-    await expect(openUpload('a').enter()).rejects.toThrow('More than 1');
-    first.leave();
-    await entered;
-    const third = openUpload('b');
-    const blocked = third.enter();
-    third.abandon();
-    await expect(blocked).rejects.toThrow('left before');
-  });
-
-  test('turns go to whoever waits longest and has not too many already', async () => {
-    const { open: openUpload } = createUploads({ freeBytes: 0, atOnce: 3, perUser: 2, waitingPerUser: 9 });
-    const order: string[] = [];
-    const start = (user: string) => {
-      const one = openUpload(user);
-      void one.enter().then(() => order.push(user));
-      return one;
-    };
-    const [a1, a2, , b1] = ['a', 'a', 'a', 'b', 'b', 'c'].map(start);
-    await Promise.resolve();
-    const settled = () => new Promise((resolve) => setImmediate(resolve));
-    await settled();
-    expect(order).toEqual(['a', 'a', 'b']);
-    b1?.leave();
-    b1?.leave();
-    await settled();
-    expect(order).toEqual(['a', 'a', 'b', 'b']);
-    a1?.leave();
-    a2?.leave();
-    await settled();
-    expect(order).toEqual(['a', 'a', 'b', 'b', 'a', 'c']);
   });
 });

@@ -54,6 +54,36 @@ describe('probes', () => {
     expect(server.output()).not.toMatch(/"path":"\/(?:healthz|readyz)/);
   });
 
+  test('however many ask at once, the store is asked once, and again by who asks later', async () => {
+    let asked = 0;
+    let answer = (): void => undefined;
+    const findStatus = (): Promise<undefined> => {
+      asked += 1;
+      return new Promise((resolve) => {
+        answer = () => resolve(undefined);
+      });
+    };
+    const router = createHealthRouter({ store: { findStatus }, log: createLog('silent'), isClosing: () => false });
+    let arrived = 0;
+    const app = express()
+      .use((_request, _response, next) => {
+        next();
+        arrived += 1;
+      })
+      .use(router);
+    const server = createServer(app).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    for (const round of [1, 2]) {
+      const probes = [1, 2, 3].map(() => ask(url, '/readyz', probe));
+      while (arrived < 3 * round) await new Promise((resolve) => setImmediate(resolve));
+      expect(asked).toBe(round);
+      answer();
+      for (const { status } of await Promise.all(probes)) expect(status).toBe(200);
+    }
+    server.close();
+  });
+
   test('not ready: the server is ending', async () => {
     expect(await readiness({ closedStore: false, isClosing: true })).toEqual({
       ready: [503, { status: 'unavailable', reason: 'the server is ending' }],

@@ -17,6 +17,8 @@ const request = (path: string, rest: Partial<AccessedRequest> = {}): AccessedReq
   ...rest,
 });
 
+const silent = { onLoss: () => {}, onExcess: () => {} };
+
 /** A store that keeps batches in memory; `fail` makes it refuse them. */
 function memory() {
   const batches: (readonly AccessEntry[])[] = [];
@@ -65,7 +67,7 @@ describe('the access log', () => {
 
   test('keeps requests to collections in the store, with tidy and short agents', async () => {
     const root = declare({ alias: 'c' });
-    const log = startAccessLog({ store: store(), roots: [root], now: () => 2_000, onLoss: () => {} });
+    const log = startAccessLog({ store: store(), roots: [root], now: () => 2_000, ...silent });
     log.record(request('/hub/collections/c/objects/', { agent: `evil\x1b[2J\x9b ${'x'.repeat(500)}` }));
     log.record(request('/hub/collections/nothing/objects/', { status: 404 }));
     log.record(
@@ -84,7 +86,7 @@ describe('the access log', () => {
   test('writes by itself after a pause, and in batches', async () => {
     const { store: kept, batches } = memory();
     const root = declare({ alias: 'c' });
-    const log = startAccessLog({ store: kept, roots: [root], now: () => 0, onLoss: () => {}, pause: 1 });
+    const log = startAccessLog({ store: kept, roots: [root], now: () => 0, ...silent, pause: 1 });
     const written = (count: number) => batches.flat().length === count;
     for (let n = 0; n < 1_200; n += 1) log.record(request('/hub/collections/c/', { at: n }));
     while (!written(1_200)) await new Promise((resolve) => setImmediate(resolve));
@@ -100,7 +102,7 @@ describe('the access log', () => {
     const losses: [number, unknown][] = [];
     const onLoss = (entries: number, error: unknown) => losses.push([entries, error]);
     const roots = [declare({ alias: 'c' })];
-    const log = startAccessLog({ store: kept, roots, now: () => 0, onLoss, pause: 1 });
+    const log = startAccessLog({ store: kept, roots, now: () => 0, ...silent, onLoss, pause: 1 });
     state.fail = new Error('the disk is full');
     // Nothing is written before this turn of the event loop ends.
     for (let n = 0; n < 12_000; n += 1) log.record(request('/hub/collections/c/'));
@@ -113,11 +115,99 @@ describe('the access log', () => {
     expect(losses).toEqual([[12_000, expect.objectContaining({ message: 'the disk is full' })]]);
   });
 
+  test('holds ten thousand entries that the store is slow to take, and counts what comes beyond', async () => {
+    const { store: kept, batches } = memory();
+    const losses: number[] = [];
+    const roots = [declare({ alias: 'c' })];
+    const onLoss = (entries: number) => losses.push(entries);
+    const log = startAccessLog({ store: kept, roots, now: () => 0, ...silent, onLoss });
+    // The first batch is on its way when the queue fills.
+    for (let n = 0; n < 10_500 + 7; n += 1) log.record(request('/hub/collections/c/', { at: n }));
+    await log.close();
+    expect(batches.flat().map(({ at }) => at)).toEqual(Array.from({ length: 10_500 }, (_, n) => n));
+    expect(losses).toEqual([7]);
+  });
+
+  test('leaves the rest of the queue to users when a thousand requests without login wait', async () => {
+    const { store: kept, batches } = memory();
+    const losses: number[] = [];
+    const onLoss = (entries: number) => losses.push(entries);
+    const roots = [declare({ alias: 'c' })];
+    const log = startAccessLog({ store: kept, roots, now: () => 0, ...silent, onLoss });
+    const anonymous = (n: number) => request('/hub/collections/c/', { user: null, client: `192.0.2.${n}` });
+    for (let n = 0; n < 500; n += 1) log.record(request('/hub/collections/c/'));
+    for (let n = 0; n < 1_100; n += 1) log.record(anonymous(n));
+    log.record(request('/hub/collections/c/', { user: 'late' }));
+    await log.close();
+    const users = batches.flat().map(({ user }) => user);
+    expect([users.filter((user) => user === null).length, users.at(-1)]).toEqual([1_000, 'late']);
+    expect(losses).toEqual([100]);
+    const next = startAccessLog({ store: kept, roots, now: () => 0, ...silent, onLoss, pause: 1 });
+    for (let n = 0; n < 1_600; n += 1) {
+      if (n === 800) while (batches.flat().length < 2_300) await new Promise((resolve) => setImmediate(resolve));
+      next.record(anonymous(n));
+    }
+    await next.close();
+    expect([batches.flat().length, losses]).toEqual([3_101, [100]]);
+  });
+
+  test('keeps a hundred requests without login of an address and minute, and counts the others', async () => {
+    const { store: kept, batches } = memory();
+    const excesses: number[] = [];
+    let clock = 0;
+    const roots = [declare({ alias: 'c' })];
+    const onExcess = (requests: number) => excesses.push(requests);
+    const log = startAccessLog({ store: kept, roots, now: () => clock, ...silent, onExcess });
+    const ask = (client: string, user: string | null = null) =>
+      log.record(request('/hub/collections/c/', { user, client }));
+    for (let n = 0; n < 120; n += 1) ask('192.0.2.1');
+    // Neighbours in IPv6 are one, however they are spelled; another network and a user are not.
+    for (let n = 0; n < 120; n += 1)
+      ask(n % 2 === 0 ? `2001:db8::${n.toString(16)}` : `2001:db8:0:0:1::${n.toString(16)}`);
+    for (const client of ['2001:db8:0:1::1', '::ffff:192.0.2.2', '::ffff:192.0.2.3']) ask(client);
+    for (let n = 0; n < 120; n += 1) ask('192.0.2.1', 'ann');
+    expect(excesses).toEqual([]);
+    clock = 60_000_000;
+    ask('192.0.2.1');
+    expect(excesses).toEqual([40]);
+    for (let n = 0; n < 100; n += 1) ask('192.0.2.1');
+    await log.close();
+    expect(excesses).toEqual([40, 1]);
+    expect(batches.flat()).toHaveLength(100 + 100 + 3 + 120 + 100);
+  });
+
+  test('counts ten thousand addresses in a minute each for itself, and those beyond together', async () => {
+    const { store: kept } = memory();
+    const excesses: number[] = [];
+    const roots = [declare({ alias: 'c' })];
+    const onExcess = (requests: number) => excesses.push(requests);
+    const log = startAccessLog({ store: kept, roots, now: () => 0, ...silent, onExcess });
+    for (let n = 0; n < 10_130; n += 1) log.record(request('/hub/collections/c/', { user: null, client: `host-${n}` }));
+    for (let n = 0; n < 50; n += 1) log.record(request('/hub/collections/c/', { user: null, client: 'host-5' }));
+    await log.close();
+    expect(excesses).toEqual([30]);
+  });
+
+  test('keeps addresses as short and tidy as agents: a proxy may have been told anything', async () => {
+    const { store: kept, batches } = memory();
+    const roots = [declare({ alias: 'c' })];
+    const log = startAccessLog({ store: kept, roots, now: () => 0, ...silent });
+    log.record(request('/hub/collections/c/', { client: `\x9b2J${'x'.repeat(1_000)}`, agent: 'a\u202eb\u2028' }));
+    await log.close();
+    expect(batches.flat()).toMatchObject([{ client: `?2J${'x'.repeat(61)}`, agent: 'a?b?' }]);
+  });
+
   test('says at its end what was lost when the store never came back', async () => {
     const { store: kept, state } = memory();
     const losses: number[] = [];
     const roots = [declare({ alias: 'c' })];
-    const log = startAccessLog({ store: kept, roots, now: () => 0, onLoss: (entries) => losses.push(entries) });
+    const log = startAccessLog({
+      store: kept,
+      roots,
+      now: () => 0,
+      ...silent,
+      onLoss: (entries) => losses.push(entries),
+    });
     state.fail = new Error('gone');
     log.record(request('/hub/collections/c/'));
     await log.close();

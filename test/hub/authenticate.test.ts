@@ -20,14 +20,29 @@ function basic(user: string, secret: string, encoding: BufferEncoding = 'utf8'):
 
 function authenticator(of: Store = store()) {
   const { authenticate } = createAuthenticator({ store: of, now: () => clock });
-  return (authorization?: string) => authenticate(authorization === undefined ? {} : { authorization });
+  return (authorization?: string, address = '192.0.2.1') =>
+    authenticate(authorization === undefined ? {} : { authorization }, address);
 }
 
 beforeAll(() => createUser(store(), 'member', password, ['publisher']));
 
 describe('nobody in particular', () => {
-  test.each([undefined, 'Basic Og==', 'Basic Tm9uZTpOb25l', 'basic   Og=='])('%j is anonymous', async (header) => {
+  const empty = ['Basic Og==', 'Basic Tm9uZTpOb25l', 'basic   Og==', '', ' ', 'Basic', 'Basic ', 'Bearer', 'bearer '];
+  test.each([undefined, ...empty, 'Token', 'ApiKey '])('%j is anonymous', async (header) => {
     expect(await authenticator()(header)).toEqual(anonymous);
+  });
+
+  test.each(['', ' '])('an X-Api-Key of %j is anonymous, beside empty credentials too', async (key) => {
+    const { authenticate } = createAuthenticator({ store: store(), now: () => clock });
+    for (const authorization of [undefined, '', 'Basic Og==', 'Bearer']) {
+      expect(await authenticate({ authorization, 'x-api-key': key }, '')).toEqual(anonymous);
+    }
+    for (const authorization of [undefined, '', 'Basic Og==', 'Bearer']) {
+      await expect(authenticate({ authorization, 'x-api-key': 'x' }, '')).rejects.toMatchObject({
+        ...refusal,
+        message: expect.stringContaining('X-Api-Key does not hold a token'),
+      });
+    }
   });
 });
 
@@ -82,6 +97,16 @@ describe('Bearer (RFC 6750)', () => {
     }
   });
 
+  test('the caller carries the public id of the token, and none with a password', async () => {
+    await createUser(store(), 'carrier', password, []);
+    const token = await createToken(store(), 'carrier', clock * 1000);
+    const [listed] = await listTokens(store(), 'carrier');
+    const byToken = { kind: 'user', name: 'carrier', roles: [], token: listed?.id };
+    expect(await authenticator()(`Bearer ${token}`)).toEqual(byToken);
+    expect(await authenticator()(basic('carrier', token))).toEqual(byToken);
+    expect(await authenticator()(basic('carrier', password))).toEqual({ kind: 'user', name: 'carrier', roles: [] });
+  });
+
   test('an expired token and a revoked one do not, from the next request on', async () => {
     await createUser(store(), 'robot', password, []);
     const expiring = await createToken(store(), 'robot', clock * 1000, (clock + 1000) * 1000);
@@ -99,9 +124,8 @@ describe('Bearer (RFC 6750)', () => {
 describe('a header that is malformed', () => {
   const credentials = Buffer.from(`member:${password}`).toString('base64');
   test.each([
-    '',
-    'Basic',
-    'Basic ',
+    'Digest',
+    'Basic =',
     `XBasicX ${credentials}`,
     `Digest ${credentials}`,
     `Token ${credentials}`,
@@ -111,7 +135,6 @@ describe('a header that is malformed', () => {
     `Basic ${Buffer.from('no colon').toString('base64')}`,
     `Basic ${Buffer.from(':password only').toString('base64')}`,
     `Basic ${Buffer.from('member:').toString('base64')}`,
-    'Bearer',
     'Bearer a b',
     'Bearer ,',
     `${'Basic '.repeat(2)}${credentials}`,
@@ -187,5 +210,43 @@ describe('what is remembered of a login', () => {
     const { store: watched, reads } = watch();
     reads.mockRejectedValue(new Error('disk on fire'));
     await expect(authenticator(watched)(header('member'))).rejects.toThrow('disk on fire');
+  });
+});
+
+describe('when more passwords are waiting than can be checked', () => {
+  const tooMany = { code: 'too-many-logins', status: 429 };
+
+  test('one login spelled in many ways is checked once', async () => {
+    const authenticate = authenticator();
+    const spellings = Array.from({ length: 150 }, (_, spaces) =>
+      basic('member', password).replace(' ', ' '.repeat(spaces + 1)),
+    );
+    const callers = await Promise.all(spellings.map((spelling) => authenticate(spelling)));
+    expect(callers).toHaveLength(150);
+  });
+
+  test('wrong ones from one network, under many names, do not keep a right one from elsewhere out', async () => {
+    const authenticate = authenticator();
+    const flood = Array.from({ length: 150 }, (_, n) =>
+      authenticate(basic(`nobody${n}`, 'a wrong password'), `2001:db8:0:1::${n.toString(16)}`),
+    );
+    const outcomes = Promise.allSettled(flood);
+    await Promise.race(flood.map((one) => one.catch(() => undefined)));
+    expect(await authenticate(basic('member', password), '2001:db8:0:2::1')).toMatchObject({ name: 'member' });
+    const reasons = (await outcomes).map((outcome) => outcome.status === 'rejected' && outcome.reason);
+    expect(reasons).toEqual(expect.arrayContaining([expect.objectContaining(tooMany)]));
+  });
+
+  test('wrong ones under one name, from many networks, do not keep out whose password was good in the last day', async () => {
+    const authenticate = authenticator();
+    await authenticate(basic('member', password));
+    clock += 23 * 3_600_000;
+    const flood = Array.from({ length: 150 }, (_, n) =>
+      authenticate(basic('member', `a wrong password ${n}`), `10.0.0.${n}`),
+    );
+    const outcomes = Promise.allSettled(flood);
+    await Promise.race(flood.map((one) => one.catch(() => undefined)));
+    expect(await authenticate(basic('member', password))).toMatchObject({ name: 'member' });
+    await outcomes;
   });
 });

@@ -3,9 +3,9 @@ import { createRememberedLogins } from '../../src/auth/remembered-logins.ts';
 
 const login = { user: 'member', credential: 'one' };
 
-test('a login is remembered for less than a minute, however often it is used', () => {
+test('a login is remembered for less than its lifetime, however often it is used', () => {
   let clock = 0;
-  const logins = createRememberedLogins(() => clock);
+  const logins = createRememberedLogins(() => clock, 60_000);
   logins.add('header', login);
   clock = 30_000;
   expect(logins.find('header')).toMatchObject(login);
@@ -17,7 +17,7 @@ test('a login is remembered for less than a minute, however often it is used', (
 });
 
 test('of more than ten thousand, the one not used for longest is forgotten', () => {
-  const logins = createRememberedLogins(() => 0);
+  const logins = createRememberedLogins(() => 0, 60_000);
   for (let index = 0; index < 10_000; index += 1) logins.add(`header ${index}`, login);
   logins.find('header 0');
   logins.add('one more', login);
@@ -28,7 +28,7 @@ test('of more than ten thousand, the one not used for longest is forgotten', () 
 });
 
 test('what is added again replaces itself and nothing else', () => {
-  const logins = createRememberedLogins(() => 0);
+  const logins = createRememberedLogins(() => 0, 60_000);
   for (let index = 0; index < 10_000; index += 1) logins.add(`header ${index}`, login);
   logins.add('header 5', { user: 'member', credential: 'two' });
   expect(logins.find('header 5')).toMatchObject({ credential: 'two' });

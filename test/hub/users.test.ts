@@ -47,7 +47,14 @@ describe('users', () => {
       createUser(store(), 'twice', password, ['second']),
     ]);
     expect(attempts.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
-    await expect(createUser(store(), 'twice', password, [])).rejects.toThrow('The user "twice" exists already.');
+    await expect(createUser(store(), 'twice', password, [])).rejects.toThrow('the user "twice" exists already');
+  });
+
+  test('a name that differs from another in case alone is not given', async () => {
+    await createUser(store(), 'Carla.B', password, []);
+    await expect(createUser(store(), 'carla.b', password, [])).rejects.toThrow('there is a user "Carla.B" already');
+    expect(await findUser(store(), 'carla.b')).toBeUndefined();
+    expect(await findUser(store(), 'CARLA.B')).toBeUndefined();
   });
 
   test('role changes at the same time do not undo each other', async () => {
@@ -89,10 +96,29 @@ describe('users', () => {
     expect((await listUsers(crowd)).map(({ name }) => name)).toEqual(names);
   });
 
-  test('a damaged record is an error that names the user', async () => {
-    await store().putRecord('user', 'damaged', 0, { roles: 'admin' }, {});
-    await expect(findUser(store(), 'damaged')).rejects.toThrow(/damaged/);
-    await store().deleteRecord('user', 'damaged', 1);
+  test.each<[string, unknown]>([
+    ['roles', 'admin'],
+    ['roles', [1]],
+    ['disabled', 'no'],
+    ['disabled', undefined],
+    ['password', null],
+    ['credential', 5],
+    ['created_at', {}],
+  ])('a record with a damaged %s (%j) is an error that names the user, never a login', async (field, value) => {
+    const run = await another('damaged');
+    const name = `damaged-${field}-${JSON.stringify(value)?.length}`;
+    const whole = { roles: ['a'], disabled: false, password: 'p', credential: 'c', created_at: 't' };
+    await run.putRecord('user', name, 0, whole, {});
+    expect(await findUser(run, name)).toEqual({ name, ...whole });
+    await run.putRecord('user', name, 1, { ...whole, [field]: value }, {});
+    await expect(findUser(run, name)).rejects.toThrow(`The stored user ${name} is damaged.`);
+    await run.close();
+  });
+
+  test.each([null, 'text', 5, []])('a record that is %j is damaged too', async (document) => {
+    const run = await another(`none-${typeof document}-${JSON.stringify(document).length}`);
+    await run.putRecord('user', 'x', 0, document, {});
+    await expect(findUser(run, 'x')).rejects.toThrow('The stored user x is damaged.');
   });
 });
 

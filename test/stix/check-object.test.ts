@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { checkBundleHead, checkDocument, checkObject } from '../../src/stix/check-object.ts';
-import { rules } from '../../src/stix/rules.ts';
 
 interface Case {
   readonly name: string;
@@ -57,14 +56,6 @@ describe('what the standard forbids', () => {
   test.each(invalid)('$name: $code', ({ object, code, path }) => {
     const { errors } = checkObject(JSON.stringify(object), 'spec');
     expect(errors.map((issue) => [issue.code, issue.path])).toContainEqual([code, path]);
-  });
-
-  test('each rule in code has an example it catches', () => {
-    const shown = new Set([
-      ...invalid.map(({ code }) => code),
-      ...valid.flatMap(({ warning = [], strict = [] }) => [warning, strict].flat()),
-    ]);
-    expect(rules.map(({ code }) => code).filter((code) => !shown.has(code))).toEqual([]);
   });
 });
 
@@ -130,8 +121,8 @@ describe('what is said about an object', () => {
 
   test('a warning for a future version depends on the clock', () => {
     const text = JSON.stringify({ ...campaign, modified: '2024-03-03T00:00:00.000Z' });
-    expect(checkObject(text, 'spec', Date.UTC(2024, 2, 1)).warnings).toHaveLength(1);
-    expect(checkObject(text, 'spec', Date.UTC(2024, 2, 2, 12)).warnings).toHaveLength(0);
+    expect(checkObject(text, 'spec', { now: Date.UTC(2024, 2, 1) }).warnings).toHaveLength(1);
+    expect(checkObject(text, 'spec', { now: Date.UTC(2024, 2, 2, 12) }).warnings).toHaveLength(0);
   });
 
   test('an integer is judged on its text', () => {

@@ -1,77 +1,59 @@
 /** The labelled corpus that lies beside the project on some machines; the fixtures are what every machine has. */
 
-import { existsSync, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
-import { checkDocument, checkObject } from '../../src/stix/check-object.ts';
-import { parsePattern } from '../../src/stix/pattern.ts';
+import { useTempFolder } from '../store/temp-folder.ts';
+import { checkCorpus, isDisputed, isExcused } from './corpus.ts';
 
-interface Labelled {
-  readonly rule: string;
-  readonly object: Record<string, unknown>;
-}
+const corpus = fileURLToPath(new URL('../../../shared/data/stix/', import.meta.url));
+const lines = existsSync(corpus) ? checkCorpus(corpus) : [];
+const pathOf = useTempFolder();
 
-const corpus = new URL('../../../shared/data/stix/', import.meta.url);
+const files = ['valid', 'mutations-valid', 'invalid', 'mutations-invalid'].map((name) => `${name}.jsonl`);
 
-// STIX 2.1 §9.5.1: an observation expression MUST NOT have more than one qualifier of a particular type. One in
-// parentheses is an observation expression too (§9.5), so these two labels are wrong.
-const qualifiedTwice = [
-  "([win-registry-key:key = 'hkey_local_machine\\\\foo\\\\bar']) WITHIN 5 SECONDS WITHIN 6 SECONDS",
-  '([a:b=1]) REPEATS 2 TIMES REPEATS 2 TIMES',
-];
-
-function read(name: string): Labelled[] {
-  if (!existsSync(corpus)) return [];
-  const lines = readFileSync(new URL(name, corpus), 'utf8').trim().split('\n');
-  return lines.map((line) => JSON.parse(line) as Labelled);
-}
-
-function readPatterns(name: string): string[] {
-  if (!existsSync(corpus)) return [];
-  const lines = readFileSync(new URL(name, corpus), 'utf8').trim().split('\n');
-  return lines.map((line) => JSON.parse(line) as string);
-}
-
-function codesOf(object: Labelled['object']): string[] {
-  const check = object.type === 'bundle' ? checkDocument : checkObject;
-  return check(JSON.stringify(object), 'spec').errors.map(({ code }) => code);
-}
-
-function isValid({ object }: Labelled): boolean {
-  return codesOf(object).length === 0;
-}
-
-describe('the labelled corpus', () => {
-  test('every file of it has lines, when it is there', () => {
-    const files = ['valid.jsonl', 'mutations-valid.jsonl', 'invalid.jsonl', 'mutations-invalid.jsonl'];
-    expect(files.every((file) => read(file).length > 0)).toBe(existsSync(corpus));
+describe('the labelled corpus, when it is there', () => {
+  test.each([...files, 'patterns-valid.txt', 'patterns-invalid.txt'])('%s is judged as it is labelled', (file) => {
+    const ofFile = lines.filter((line) => line.file === file);
+    expect(ofFile.length > 0).toBe(existsSync(corpus));
+    expect(ofFile.filter((line) => isDisputed(line) && !isExcused(line))).toEqual([]);
   });
 
-  test.each(['valid.jsonl', 'mutations-valid.jsonl'])('every object of %s is valid', (file) => {
-    expect(
-      read(file)
-        .filter((line) => !isValid(line))
-        .map(({ rule }) => rule),
-    ).toEqual([]);
-  });
-
-  test('every invalid object is refused', () => {
-    const lines = [...read('invalid.jsonl'), ...read('mutations-invalid.jsonl')];
-    expect(lines.filter(isValid).map(({ rule }) => rule)).toEqual([]);
+  test('labels held to be wrong are those that disagree', () => {
+    expect(lines.filter(isExcused).filter((line) => !isDisputed(line))).toEqual([]);
   });
 
   test('what is labelled to have a wrong pattern is refused for its pattern', () => {
-    const lines = [...read('invalid.jsonl'), ...read('mutations-invalid.jsonl')];
     const labelled = lines.filter(({ rule }) => /^pattern (?:failed to validate|does not parse)/i.test(rule));
     expect(labelled.length > 0).toBe(existsSync(corpus));
-    for (const { object } of labelled) expect(codesOf(object)).toContain('STIX-9-pattern');
+    for (const { errors } of labelled) expect(errors.map(({ code }) => code)).toContain('STIX-9-pattern');
+  });
+});
+
+describe('npm run corpus', () => {
+  const run = (...args: readonly string[]) => {
+    const program = fileURLToPath(new URL('./corpus.ts', import.meta.url));
+    return spawnSync(process.execPath, [program, ...args], { encoding: 'utf8' });
+  };
+
+  test('prints the lines whose label is another than the verdict, and fails', () => {
+    writeFileSync(pathOf('valid.jsonl'), '{"rule":"a list","object":[]}\n');
+    writeFileSync(pathOf('invalid.jsonl'), '\n{"rule":"a list","object":[]}\n');
+    writeFileSync(pathOf('patterns-valid-2.txt'), '"[a:b = 1]"\n');
+    writeFileSync(pathOf('patterns-invalid.txt'), '"[a:b = ]"\n"[a:b = 1]"\n');
+    writeFileSync(pathOf('ambiguous.jsonl'), 'not read');
+    const { status, stdout } = run(pathOf('.'));
+    expect(status).toBe(1);
+    expect(stdout).toContain('valid.jsonl:1: labelled valid (a list)\n    STIX-2-object: ');
+    expect(stdout).toContain('patterns-invalid.txt:2: labelled invalid\n    no fault found\n    [a:b = 1]\n');
+    expect(stdout).toContain('\ninvalid.jsonl: 1 lines, 0 disagree, 0 of these unexplained\n');
+    expect(stdout).toContain('patterns-valid-2.txt: 1 lines, 0 disagree');
+    expect(stdout).not.toContain('ambiguous');
   });
 
-  test('every valid pattern parses, but for two wrong labels', () => {
-    const faulty = readPatterns('patterns-valid.txt').filter((pattern) => 'fault' in parsePattern(pattern));
-    expect(faulty).toEqual(existsSync(corpus) ? qualifiedTwice : []);
-  });
-
-  test('no invalid pattern parses', () => {
-    expect(readPatterns('patterns-invalid.txt').filter((pattern) => 'pattern' in parsePattern(pattern))).toEqual([]);
+  test('without a folder says how it is called', () => {
+    const { status, stderr } = run();
+    expect([status, stderr]).toEqual([2, 'usage: npm run corpus -- FOLDER\n']);
   });
 });

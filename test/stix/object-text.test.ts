@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { readObject } from '../../src/stix/object-text.ts';
 
-const issuesOf = (text: string) => readObject(text).issues.map(({ code, path }) => [code, path]);
+const issuesOf = (text: string) => readObject(text).faults.map(({ code, path }) => [code, path]);
 
 describe('text that parsers disagree on', () => {
   test.each([

@@ -1,18 +1,22 @@
 import { describe, expect, test } from '@jest/globals';
 import { checkObject } from '../../src/stix/check-object.ts';
+import { defaultExtensions } from '../../src/stix/extensions.ts';
 import {
   maxPatternDepth,
   maxPatternLength,
+  maxPatternTokens,
   type Pattern,
   type PatternFault,
   parsePattern,
 } from '../../src/stix/pattern.ts';
+import { maxExpressionLength } from '../../src/stix/regular-expression.ts';
+import { patternRules } from '../../src/stix/rules-pattern.ts';
 import { createRandom } from '../hostile/generator.ts';
 import { createPatterns, type Expression, print } from './pattern-generator.ts';
 
 function parsed(text: string): Pattern {
   const result = parsePattern(text);
-  if ('fault' in result) throw new Error(`${text}: at ${result.fault.offset}: ${result.fault.message}`);
+  if ('fault' in result) throw new Error(`${text}: at ${result.fault.offset}: ${result.fault.text.en}`);
   return result.pattern;
 }
 
@@ -209,7 +213,10 @@ describe('faults have a position and say what was expected', () => {
     ['[a:b = 1] WITHIN 5 SECONDS WITHIN 6 SECONDS', 27, /WITHIN only once/],
     ['([a:b = 1]) REPEATS 5 TIMES REPEATS 6 TIMES', 28, /REPEATS only once/],
   ])('%s', (pattern, offset, message) => {
-    expect(faultOf(pattern)).toEqual({ offset, message: expect.stringMatching(message) });
+    expect(faultOf(pattern)).toEqual({
+      offset,
+      text: { en: expect.stringMatching(message), zh: expect.stringMatching(/\p{Script=Han}/u) },
+    });
   });
 });
 
@@ -281,13 +288,36 @@ describe('the rule for indicators', () => {
     }
   });
 
-  test('fifty thousand faults are bounded', () => {
-    const wrong = Array.from({ length: 50_000 }, (_, index) => `a:b = ${index}`).join(' OR ');
+  test('a regular expression that is too long to be read passes', () => {
+    const matches = (length: number) => messagesOf(`[file:name MATCHES '${'('.repeat(length)}']`);
+    expect(matches(maxExpressionLength)).toHaveLength(1);
+    expect(matches(maxExpressionLength + 1)).toEqual([]);
+  });
+
+  test('sentences about fifteen thousand faults are not made', () => {
+    const wrong = Array.from({ length: 15_000 }, () => 'a:b = 1').join(' OR ');
+    let reports = 0;
+    const report = (): void => {
+      reports += 1;
+    };
+    const context = {
+      extensions: defaultExtensions,
+      now: 0,
+      holdsNull: false,
+      holdsEmptyList: false,
+      customProperties: [],
+    };
+    for (const rule of patternRules) rule.check({ ...indicator, pattern: `[${wrong}]` }, report, context);
+    expect(reports).toBeLessThan(200);
+  });
+
+  test('fifteen thousand faults are bounded', () => {
+    const wrong = Array.from({ length: 15_000 }, (_, index) => `a:b = ${index}`).join(' OR ');
     expect(messagesOf(`[${wrong}]`)).toHaveLength(21);
   });
 
   test('many types in deep parentheses are told apart', () => {
-    const types = Array.from({ length: 20_000 }, (_, index) => `type-${index}:name = 1`).join(' OR ');
+    const types = Array.from({ length: 7_000 }, (_, index) => `type-${index}:name = 1`).join(' OR ');
     const nested = `${'('.repeat(90)}${types}${` OR other:name = 2)`.repeat(90)}`;
     expect(messagesOf(`[${nested} AND (${types})]`)).toEqual([]);
     expect(messagesOf(`[${nested} AND different:name = 3]`)).toHaveLength(1);
@@ -305,18 +335,23 @@ describe('hostile patterns', () => {
     ['almost base64', `[a:b = b'${'A'.repeat(1_000_000)}*']`, 7],
     ['almost a timestamp', `[a:b = t'2024-01-01T00:00:00.${'0'.repeat(1_000_000)}']`, 7],
     ['white space without end', ' '.repeat(1_000_000), 1_000_000],
-    ['indices without end', `[a:b${'[*]'.repeat(300_000)}`, 900_004],
+    ['indices without end', `[a:b${'[*]'.repeat(30_000)}`, 90_004],
+    // Two tokens each, behind the five before them.
+    ['more tokens than are read', `[a:b IN (${'1,'.repeat(maxPatternTokens)}1)]`, 9 + maxPatternTokens - 6],
     ['more than is read', `[a:b = '${'x'.repeat(maxPatternLength)}']`, maxPatternLength],
   ])('%s', (_name, pattern, offset) => {
     const fault = faultOf(pattern);
     expect(fault?.offset).toBe(offset);
-    expect(fault?.message.length).toBeLessThan(300);
+    expect(fault?.text.en.length).toBeLessThan(300);
   });
 
   test('large patterns without a fault are read', () => {
     expect(parsed(`[a:b = '${String.raw`\\`.repeat(500_000)}']`).comparisons).toHaveLength(1);
-    expect(parsed(`[a:b IN (${'1,'.repeat(400_000)}1)]`).comparisons[0]?.values).toHaveLength(400_001);
-    expect(parsed(`[${'a:b=1 OR '.repeat(100_000)}a:b=1]`).comparisons).toHaveLength(100_001);
+    expect(parsed(`[a:b IN (${'1,'.repeat(49_000)}1)]`).comparisons[0]?.values).toHaveLength(49_001);
+    expect(parsed(`[${'a:b=1 OR '.repeat(16_000)}a:b=1]`).comparisons).toHaveLength(16_001);
+    expect(
+      parsed(`[${`file:hashes.'SHA-256' = '${'a'.repeat(64)}' OR `.repeat(11_000)}a:b=1]`).comparisons,
+    ).toHaveLength(11_001);
     expect(shape(`${'('.repeat(maxPatternDepth)}[a:b=1]${')'.repeat(maxPatternDepth)}`)).toBe('[1]');
   });
 });

@@ -74,12 +74,16 @@ describe('a backup', () => {
   });
 
   test.each<[string, (text: string) => string, RegExp]>([
-    ['a changed digit', (text) => text.replace('"revision":3', '"revision":4'), /checksum differs/],
-    ['a line left out', (text) => text.replace(/\{"part":"record".*\n/, ''), /checksum differs/],
-    ['a wrong count', (text) => text.replace('"object":2', '"object":3'), /count of the parts object differs/],
-    ['an unknown part', (text) => text.replace('"part":"record"', '"part":"rumour"'), /has no end/],
-    ['a part without a field', (text) => text.replace('"revision":3,', ''), /has no end/],
-    ['a file with a path', (text) => text.replace('"hub.json"', '"../hub.json"'), /has no end/],
+    [
+      'a changed digit',
+      (text) => text.replace('"revision":3', '"revision":4'),
+      /the checksum at its end is that of other lines/,
+    ],
+    ['a line left out', (text) => text.replace(/\{"part":"record".*\n/, ''), /the checksum at its end/],
+    ['a wrong count', (text) => text.replace('"object":2', '"object":3'), /another number of parts object/],
+    ['an unknown part', (text) => text.replace('"part":"record"', '"part":"rumour"'), /line 7 of its text is broken/],
+    ['a part without a field', (text) => text.replace('"revision":3,', ''), /line 7 of its text is broken/],
+    ['a file with a path', (text) => text.replace('"hub.json"', '"../hub.json"'), /line 2 of its text is broken/],
     ['something behind its end', (text) => `${text}{}\n`, /something follows its end/],
     ['another kind of file', () => '{"type":"bundle"}\n', /not a backup of Huiju/],
     ['no JSON', () => 'hello\n', /not a backup of Huiju/],
@@ -91,10 +95,34 @@ describe('a backup', () => {
   });
 
   test('that is not gzip, or broken gzip, is refused', async () => {
-    await expect(decode(await encode(whole))).rejects.toThrow('it is damaged, or not a backup');
+    await expect(decode(await encode(whole))).rejects.toThrow('it is not a backup of Huiju');
     const packed = await pack(whole);
     packed[packed.length - 6] = (packed[packed.length - 6] ?? 0) ^ 0xff;
-    await expect(decode(packed)).rejects.toThrow(/damaged/);
+    await expect(decode(packed)).rejects.toThrow('the checksum of its gzip data is wrong');
+  });
+
+  test('with any byte flipped is whole all the same, or refused with what is wrong and where', async () => {
+    const packed = await pack(whole);
+    const reasons =
+      /^it is damaged: (?:line \d+ of its text is broken|.* at about byte \d+|the checksum|it ends too early|something follows its end)/;
+    let refused = 0;
+    // Gzip has bytes that mean nothing to us: the time, the operating system, padding.
+    for (let at = 10; at < packed.length; at += 1) {
+      const flipped = Buffer.from(packed);
+      flipped[at] = (flipped[at] ?? 0) ^ 0x10;
+      const outcome = await decode(flipped).catch((error: Error) => error.message);
+      if (typeof outcome === 'string') expect(outcome).toMatch(reasons);
+      else expect(outcome.parts).toEqual(whole);
+      refused += Number(typeof outcome === 'string');
+    }
+    expect(refused).toBeGreaterThan(packed.length - 20);
+  });
+
+  test('with a line that is longer than any may be is refused for that, before the line is kept in memory', async () => {
+    const [head = ''] = (await encode(whole)).toString().split('\n');
+    const packed = gzipSync(`${head}\n${'x'.repeat(300_000)}`);
+    await expect(decodeBackup(each([packed]), 100_000).next()).rejects.toThrow('line 2 is longer than any of a backup');
+    await expect(decodeBackup(each([packed])).next()).rejects.toThrow('line 2 of its text is broken');
   });
 
   test('of a store in which objects are missing is refused', async () => {

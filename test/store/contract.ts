@@ -196,6 +196,152 @@ export function describeStore(name: string, openStore: OpenStore): void {
       });
     });
 
+    describe('new versions of an object (STIX 2.1 §3.6)', () => {
+      const [ann, bob] = [newId('identity'), newId('identity')];
+      const by = (creator: string, rest: Readonly<Record<string, unknown>> = {}) => ({
+        created_by_ref: creator,
+        ...rest,
+      });
+      const revoked = { revoked: true };
+      const count = async (collection: string) => (await b.getCollectionState(collection)).versions;
+
+      test('are made by the creator of the object, whatever the order of arrival', async () => {
+        for (const at of [1, 9]) {
+          const collection = newCollection();
+          const id = newId();
+          const [stored] = await add(collection, [version(id, time(5), by(ann))]);
+          const outcomes = await b.addObjects(collection, 'user-b', [
+            version(id, time(at), by(bob)),
+            version(id, time(at)),
+            version(id, time(at), by(ann)),
+          ]);
+          const refused = { outcome: 'other-creator', dateAdded: stored?.dateAdded };
+          expect(outcomes.slice(0, 2)).toEqual([
+            { ...refused, given: bob },
+            { ...refused, given: null },
+          ]);
+          expect(kinds(outcomes)[2]).toBe('added');
+          expect(await count(collection)).toBe(2);
+        }
+      });
+
+      test('an object that names no creator is not taken over, and goes on without', async () => {
+        const collection = newCollection();
+        const id = newId();
+        const outcomes = await add(collection, [
+          version(id, time(1)),
+          version(id, time(2), by(ann)),
+          version(id, time(3)),
+        ]);
+        expect(kinds(outcomes)).toEqual(['added', 'other-creator', 'added']);
+      });
+
+      test('creators are the same in capitals and small letters', async () => {
+        const collection = newCollection();
+        const id = newId();
+        const [type, uuid] = ann.split('--') as [string, string];
+        await add(collection, [version(id, time(1), by(ann))]);
+        const outcomes = await add(collection, [version(id, time(2), by(`${type}--${uuid.toUpperCase()}`))]);
+        expect(kinds(outcomes)).toEqual(['added']);
+      });
+
+      test('keep created, which may be spelled otherwise', async () => {
+        for (const at of [1, 9]) {
+          const collection = newCollection();
+          const id = newId();
+          const [stored] = await add(collection, [version(id, time(5))]);
+          const spelled = time(0).replace('Z', '000Z');
+          const outcomes = await add(collection, [
+            version(id, time(at), { created: time(1) }),
+            version(id, time(at), { created: spelled }),
+          ]);
+          expect(outcomes[0]).toEqual({ outcome: 'created-changed', dateAdded: stored?.dateAdded, given: time(1) });
+          expect(kinds(outcomes)[1]).toBe('added');
+        }
+      });
+
+      test('end with a revoked one, in one call and in several', async () => {
+        const id = newId();
+        const versions = [
+          version(id, time(1)),
+          version(id, time(3), revoked),
+          version(id, time(4)),
+          version(id, time(5), revoked),
+          version(id, time(2)),
+        ];
+        const expected = ['added', 'added', 'revoked', 'revoked', 'added'];
+        const [atOnce, oneByOne] = [newCollection(), newCollection()];
+        expect(kinds(await add(atOnce, versions))).toEqual(expected);
+        const outcomes: AddOutcome[] = [];
+        for (const one of versions) outcomes.push(...(await add(oneByOne, [one])));
+        expect(kinds(outcomes)).toEqual(expected);
+        expect(outcomes[2]).toEqual({ outcome: 'revoked', dateAdded: outcomes[1]?.dateAdded, given: time(4) });
+        expect(await walk(b, atOnce, { versions: [last] })).toEqual(names([versions[1] as NewVersion]));
+      });
+
+      test('an object that is revoked from the first ends there; what a part of it says does not revoke it', async () => {
+        const collection = newCollection();
+        const [one, two] = [newId(), newId()];
+        const outcomes = await add(collection, [
+          version(one, time(1), revoked),
+          version(one, time(2)),
+          version(two, time(1), { revoked: false, x_state: { revoked: true }, x_text: '"revoked":true' }),
+          version(two, time(2)),
+        ]);
+        expect(kinds(outcomes)).toEqual(['added', 'revoked', 'added', 'added']);
+      });
+
+      test('a revocation that arrives late is taken, and what would follow it is refused from then on', async () => {
+        const collection = newCollection();
+        const id = newId();
+        const [early, late] = [version(id, time(3)), version(id, time(2), revoked)];
+        const outcomes = await add(collection, [early, late, version(id, time(1)), version(id, time(4))]);
+        expect(kinds(outcomes)).toEqual(['added', 'added', 'added', 'revoked']);
+        expect(kinds(await add(collection, [early, late]))).toEqual(['duplicate', 'duplicate']);
+      });
+
+      test('a legal history is taken whole in every order of arrival', async () => {
+        const id = newId();
+        const history = [1, 2, 3].map((n) => version(id, time(n), by(ann, n === 3 ? revoked : {})));
+        for (const order of ['012', '021', '102', '120', '201', '210']) {
+          const versions = [...order].map((n) => history[Number(n)] as NewVersion);
+          expect(kinds(await add(newCollection(), versions))).toEqual(['added', 'added', 'added']);
+        }
+      });
+
+      test('what was deleted forbids nothing any more', async () => {
+        const collection = newCollection();
+        const id = newId();
+        await add(collection, [version(id, time(1), by(ann)), version(id, time(2), by(ann, revoked))]);
+        await a.deleteObject(collection, id, last, both);
+        expect(kinds(await add(collection, [version(id, time(3), by(bob)), version(id, time(3), by(ann))]))).toEqual([
+          'other-creator',
+          'added',
+        ]);
+        await a.deleteObject(collection, id, all, both);
+        const anew = version(id, time(1), by(bob, { created: time(1) }));
+        expect(kinds(await add(collection, [anew, version(id, time(2), by(ann))]))).toEqual(['added', 'other-creator']);
+      });
+
+      test('each collection decides by what it holds itself', async () => {
+        const id = newId();
+        await add(newCollection(), [version(id, time(1), by(ann, revoked))]);
+        expect(kinds(await add(newCollection(), [version(id, time(2), by(bob))]))).toEqual(['added']);
+      });
+
+      test('observables have no creator and no created', async () => {
+        const id = newId('ipv4-addr');
+        const versions = [{}, by(ann), by(bob, revoked), { x: 1 }].map((rest) => observable(id, rest));
+        expect(kinds(await add(newCollection(), versions))).toEqual(['added', 'added', 'added', 'added']);
+        const custom = [by(ann), by(bob, { ...revoked, created: time(1) }), by(ann)];
+        const outcomes = await add(
+          newCollection(),
+          custom.map((rest, n) => version(id, time(n), rest)),
+        );
+        expect(kinds(outcomes)).toEqual(['added', 'added', 'added']);
+      });
+    });
+
     describe('first and last', () => {
       test('go by the version, whatever the order of arrival', async () => {
         const collection = newCollection();
@@ -471,6 +617,49 @@ export function describeStore(name: string, openStore: OpenStore): void {
       });
     });
 
+    describe('tombstones', () => {
+      const find = (collection: string, ...versions: NewVersion[]) =>
+        b.findTombstones(
+          collection,
+          versions.map(({ id, versionKey }) => ({ id, versionKey })),
+        );
+
+      test('tell of each version whether and when it was deleted here, also when it is back', async () => {
+        const collection = newCollection();
+        const id = newId();
+        const spellings = ['2024-01-01T00:00:00Z', '2024-01-01T00:00:10.500Z', '2024-01-01T00:00:10.000Z'];
+        const versions = spellings.map((spelled) => version(id, spelled));
+        const [gone, back, kept] = versions as [NewVersion, NewVersion, NewVersion];
+        const [first1, first2] = dates(await add(collection, versions));
+        expect(await find(collection, gone, back)).toEqual([undefined, undefined]);
+        await a.deleteObject(collection, id, exact(gone.versionKey ?? '', back.versionKey ?? ''), both);
+        await add(collection, [back]);
+        const found = await find(collection, back, kept, gone, ...objects(1));
+        const tombstone = { deletedBy: user, deletedAt: expect.any(Number) };
+        expect(found).toEqual([
+          { ...tombstone, dateAdded: first2 },
+          undefined,
+          { ...tombstone, dateAdded: first1 },
+          undefined,
+        ]);
+        expect(Math.abs((found[0]?.deletedAt ?? 0) - Date.now() * 1_000)).toBeLessThan(hour);
+        expect(await find(newCollection(), gone)).toEqual([undefined]);
+      });
+
+      test('are of the newest deletion, and of the last version where objects have none of their own', async () => {
+        const collection = newCollection();
+        const [one] = objects(1) as [NewVersion];
+        const address = newId('ipv4-addr');
+        const seen: Micros[] = [];
+        for (let n = 0; n < 2; n += 1) {
+          seen.splice(0, 2, ...dates(await add(collection, [one, observable(address, { value: `10.0.0.${n}` })])));
+          for (const id of [one.id, address]) await a.deleteObject(collection, id, all, both);
+        }
+        const found = await find(collection, one, observable(address));
+        expect(found.map((tombstone) => tombstone?.dateAdded)).toEqual(seen);
+      });
+    });
+
     test('the state of a collection counts versions and bytes, and its generation rises with each change', async () => {
       const collection = newCollection();
       const zeros = { collection, highWater: 0, generation: 0, versions: 0, bytes: 0 };
@@ -600,7 +789,7 @@ export function describeStore(name: string, openStore: OpenStore): void {
     });
 
     describe('the access log', () => {
-      const keepAll = { since: 0, entries: 1_000_000 };
+      const keepAll = { since: 0, ofUsers: 1_000_000, ofNobody: 1_000_000 };
       const entry = (collection: string, at: Micros, rest: Partial<AccessEntry> = {}): AccessEntry => ({
         ...{ at, collection, user, client: '192.0.2.1', agent: 'poller/1 汇', method: 'GET', endpoint: 'objects' },
         ...{ status: 200, objects: 3, bytes: 1_234, ms: 5, errorCode: null },
@@ -653,6 +842,30 @@ export function describeStore(name: string, openStore: OpenStore): void {
         ]);
       });
 
+      test('holds requests without login apart: however many, they push nothing of users out, nor the other way', async () => {
+        const store = await openStore();
+        const collection = newCollection();
+        const of = async (name: string | null) => {
+          const { entries } = await store.findAccess({ collection, since: 0 }, 100);
+          return entries.filter((one) => one.user === name).map(({ at }) => at);
+        };
+        const some = (from: Micros, count: number, name: string | null) =>
+          Array.from({ length: count }, (_, n) => entry(collection, from + n, { user: name }));
+        await store.recordAccess(some(50, 3, null), keepAll);
+        await store.recordAccess(some(100, 5, user), keepAll);
+        for (let n = 0; n < 4; n += 1) {
+          await store.recordAccess(some(200 + 10 * n, 10, null), { since: 0, ofUsers: 5, ofNobody: 3 });
+        }
+        expect(await of(user)).toEqual([104, 103, 102, 101, 100]);
+        expect(await of(null)).toEqual([239, 238, 237]);
+        await store.recordAccess(some(300, 5, user), { since: 0, ofUsers: 2, ofNobody: 3 });
+        expect(await of(user)).toEqual([304, 303]);
+        expect(await of(null)).toEqual([239, 238, 237]);
+        await store.recordAccess([], { ...keepAll, since: 239 });
+        expect(await of(null)).toEqual([239]);
+        await store.close();
+      });
+
       test('loses what is too old and what is too much, and the totals stay', async () => {
         const store = await openStore();
         const collection = newCollection();
@@ -660,9 +873,9 @@ export function describeStore(name: string, openStore: OpenStore): void {
         const many = Array.from({ length: 40 }, (_, n) => entry(collection, 100 + n, { user: name }));
         const kept = async () => (await store.findAccess({ collection, since: 0 }, 100)).entries.map(({ at }) => at);
         await store.recordAccess(many, keepAll);
-        await store.recordAccess([], { since: 110, entries: 1_000_000 });
+        await store.recordAccess([], { ...keepAll, since: 110 });
         expect(await kept()).toEqual(Array.from({ length: 30 }, (_, n) => 139 - n));
-        await store.recordAccess([entry(collection, 50, { user: name })], { since: 0, entries: 4 });
+        await store.recordAccess([entry(collection, 50, { user: name })], { ...keepAll, ofUsers: 4 });
         expect(await kept()).toEqual([139, 138, 137, 50]);
         expect((await store.listAccessTotals()).find((one) => one.user === name)?.requests).toBe(41);
         await store.close();

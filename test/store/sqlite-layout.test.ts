@@ -3,8 +3,9 @@ import { describe, expect, test } from '@jest/globals';
 import Database from 'better-sqlite3';
 import { makeDurable, openFile } from '../../src/store/sqlite/connection.ts';
 import { assertOurs, layoutSteps, prepareLayout } from '../../src/store/sqlite/layout.ts';
-import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
+import { openSqliteGlimpse, openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
 import { useTempFolder } from './temp-folder.ts';
+import { newId, time, version } from './versions.ts';
 
 const older = ['CREATE TABLE notes (text TEXT)', "INSERT INTO notes VALUES ('kept')"];
 
@@ -47,6 +48,50 @@ describe('the layout of the file', () => {
     expect(await store.findRecord('user', 'ann')).toEqual({ id: 'ann', revision: 3, document: { roles: [] } });
     expect(await store.findAccess({ collection: 'c', since: 0 }, 10)).toEqual({ entries: [], next: undefined });
     await store.close();
+  });
+
+  test('a store of before the rules about versions knows of its objects and deletions what they need', async () => {
+    const path = pathOf('rules.db');
+    const db = makeDurable(openFile(path));
+    prepareLayout(db, layoutSteps.slice(0, 2));
+    db.exec("INSERT INTO collections (id, high_water, versions) VALUES ('c', 3, 3); UPDATE sequence SET last = 4");
+    const insert = db.prepare(`INSERT INTO objects
+      (seq, collection, date_added, is_last, is_first, length, id, type, spec_version, version, version_key, submitter, digest, text)
+      VALUES (?, 1, ?, ?, ?, 9, @id, @type, @specVersion, @version, @versionKey, 'ann', @digest, @text)`);
+    const [gone, ended, made] = [newId(), newId(), newId()];
+    const creator = { created_by_ref: newId('identity') };
+    insert.run(1, 1, 0, 1, version(ended, time(1)));
+    insert.run(2, 2, 1, 0, version(ended, time(2), { revoked: true }));
+    insert.run(3, 3, 1, 1, version(made, time(1), creator));
+    db.prepare("INSERT INTO tombstones VALUES (4, 1, ?, '2024-01-01T00:00:01.500Z', 1, 2, 'ann')").run(gone);
+    db.close();
+    const store = await openSqliteStore({ path });
+    const outcomes = await store.addObjects('c', 'ann', [
+      version(ended, time(3)),
+      version(made, time(2)),
+      version(made, time(2), { ...creator, created: time(1) }),
+      version(made, time(2), creator),
+    ]);
+    expect(outcomes.map(({ outcome }) => outcome)).toEqual(['revoked', 'other-creator', 'created-changed', 'added']);
+    expect(await store.findTombstones('c', [{ id: gone, versionKey: '2024-01-01T00:00:01.5' }])).toEqual([
+      { dateAdded: 1, deletedAt: 2, deletedBy: 'ann' },
+    ]);
+    await store.close();
+  });
+
+  test('a store of any layout that was released can be looked at, and stays as it is', async () => {
+    for (let layout = 1; layout <= layoutSteps.length; layout += 1) {
+      const path = pathOf(`glimpse-${layout}.db`);
+      const db = makeDurable(openFile(path));
+      prepareLayout(db, layoutSteps.slice(0, layout));
+      db.exec("INSERT INTO collections (id, high_water, versions) VALUES ('c', 5, 7)");
+      const glimpse = openSqliteGlimpse(path);
+      expect(await glimpse?.listCollectionStates()).toMatchObject([{ collection: 'c', versions: 7 }]);
+      expect(await glimpse?.findRecord('user', 'ann')).toBeUndefined();
+      await glimpse?.close();
+      expect(db.pragma('user_version', { simple: true })).toBe(layout);
+      db.close();
+    }
   });
 
   test('a step that fails leaves the file as it was', () => {

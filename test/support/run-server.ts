@@ -1,6 +1,7 @@
 /** Starts the product as a process of its own, for tests that talk to it over a real socket. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,7 +22,7 @@ export interface RunningServer {
   readonly url: string;
   readonly folder: string;
   readonly pid: number;
-  /** The password of the user `admin`, as the first start on this store wrote it. */
+  /** The password of the user `admin`, as the first start on this store wrote it; empty when it wrote none. */
   readonly adminPassword: string;
   /** Resolves when every process that writes to its output has ended. */
   readonly closed: Promise<void>;
@@ -57,6 +58,12 @@ function whenReady(child: ChildProcess, keep: (text: string) => string): Promise
   });
 }
 
+// A store that had an admin before its first start gets none.
+async function readPassword(folder: string): Promise<string> {
+  const file = join(folder, 'admin-password');
+  return existsSync(file) ? (await readFile(file, 'utf8')).trim() : '';
+}
+
 /** Starts `huiju serve` on a free port and waits until it listens. Whoever starts one stops it. */
 export async function runServer(options: ServerOptions = {}): Promise<RunningServer> {
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'huiju-')));
@@ -85,7 +92,7 @@ export async function runServer(options: ServerOptions = {}): Promise<RunningSer
   };
   try {
     const url = await whenReady(child, keep);
-    const adminPassword = (await readFile(join(folder, 'admin-password'), 'utf8')).trim();
+    const adminPassword = await readPassword(folder);
     return {
       url,
       folder,

@@ -1,9 +1,12 @@
-/** The access log: a queue that grows at its end and loses its head, and what each user has asked for in total. */
+/**
+ * The access log: two queues that grow at their ends and lose their heads, and what each user has asked for in total.
+ * Both are in one table, by their row ids: entries of users count up from 1, those of nobody from the least number up to 0.
+ */
 
 import type Database from 'better-sqlite3';
-import type { AccessEntry, AccessPage, AccessQuery, AccessTotals, Micros } from '../store.ts';
+import type { AccessBounds, AccessEntry, AccessPage, AccessQuery, AccessTotals } from '../store.ts';
 
-// Entries that one call drops: more than it brings, so that their number falls.
+// Entries that one call drops from a queue: more than it brings, so that their number falls.
 const dropsPerCall = 1_000;
 
 const columns = `at, collection, user, client, agent, method, endpoint, status, objects, bytes, ms,
@@ -12,13 +15,18 @@ const ofCollection = `SELECT seq, ${columns} FROM access
   WHERE collection = ? AND at >= ? AND (at, seq) < (?, ?)`;
 const newestFirst = 'ORDER BY at DESC, seq DESC LIMIT ?';
 
+// Only the head of the queue is looked at. Entries from a clock that was ahead hold it up until there are too many.
+function dropFrom(queue: string): string {
+  return `DELETE FROM access WHERE ${queue} AND seq <= (SELECT min(seq) FROM access WHERE ${queue}) + ${dropsPerCall}
+    AND (at < ? OR seq <= (SELECT max(seq) FROM access WHERE ${queue}) - ?)`;
+}
+
 /** The SQL of the access log. Exported for the test that explains it, and for snapshots. */
 export const accessSql = {
   accessPage: `${ofCollection} ${newestFirst}`,
   accessPageOfUser: `${ofCollection} AND user = ? ${newestFirst}`,
-  // Only the head of the queue is looked at. Entries from a clock that was ahead hold it up until there are too many.
-  accessDrop: `DELETE FROM access WHERE seq <= (SELECT min(seq) FROM access) + ${dropsPerCall}
-    AND (at < ? OR seq <= (SELECT max(seq) FROM access) - ?)`,
+  accessDropOfUsers: dropFrom('seq > 0'),
+  accessDropOfNobody: dropFrom('seq <= 0'),
 } as const;
 
 export const allAccessSql = {
@@ -28,11 +36,11 @@ export const allAccessSql = {
 
 type Position = readonly [at: number, seq: number];
 
-// Before everything: times and sequence numbers are safe integers.
+// Before everything: times are safe integers.
 const newest: Position = [Number.MAX_SAFE_INTEGER, 0];
 
 function parsePosition(next: string | undefined): Position {
-  const [, at, seq] = /^(\d{1,16})\.(\d{1,16})$/.exec(next ?? '') ?? [];
+  const [, at, seq] = /^(\d{1,16})\.(-?\d{1,16})$/.exec(next ?? '') ?? [];
   return at === undefined || seq === undefined ? newest : [Number(at), Number(seq)];
 }
 
@@ -57,13 +65,19 @@ export function createAccessReader(db: Database.Database) {
   };
 }
 
+function insertInto(queue: string, first: number): string {
+  return `INSERT INTO access
+    (seq, at, collection, user, client, agent, method, endpoint, status, objects, bytes, ms, error_code)
+    VALUES (coalesce((SELECT max(seq) FROM access WHERE ${queue}) + 1, ${first}),
+    @at, @collection, @user, @client, @agent, @method, @endpoint, @status, @objects, @bytes, @ms, @errorCode)`;
+}
+
 /** Adds entries as they are. */
 export function createAccessInsert(db: Database.Database): (entry: AccessEntry) => void {
-  const insert = db.prepare(`INSERT INTO access
-    (at, collection, user, client, agent, method, endpoint, status, objects, bytes, ms, error_code)
-    VALUES (@at, @collection, @user, @client, @agent, @method, @endpoint, @status, @objects, @bytes, @ms, @errorCode)`);
+  const insertOfUser = db.prepare(insertInto('seq > 0', 1));
+  const insertOfNobody = db.prepare(insertInto('seq <= 0', Number.MIN_SAFE_INTEGER));
   return (entry) => {
-    insert.run(entry);
+    (entry.user === null ? insertOfNobody : insertOfUser).run(entry);
   };
 }
 
@@ -72,15 +86,14 @@ export function createAccessWriter(db: Database.Database) {
   const insert = createAccessInsert(db);
   const count = db.prepare(`INSERT INTO access_totals (user, requests, last_at) VALUES (?, 1, ?)
     ON CONFLICT DO UPDATE SET requests = requests + 1, last_at = max(last_at, excluded.last_at)`);
-  const drop = db.prepare<[number, number]>(accessSql.accessDrop);
-  return function recordAccess(
-    entries: readonly AccessEntry[],
-    keep: { readonly since: Micros; readonly entries: number },
-  ): void {
+  const dropOfUsers = db.prepare<[number, number]>(accessSql.accessDropOfUsers);
+  const dropOfNobody = db.prepare<[number, number]>(accessSql.accessDropOfNobody);
+  return function recordAccess(entries: readonly AccessEntry[], keep: AccessBounds): void {
     for (const entry of entries) {
       insert(entry);
       if (entry.user !== null) count.run(entry.user, entry.at);
     }
-    drop.run(keep.since, keep.entries);
+    dropOfUsers.run(keep.since, keep.ofUsers);
+    dropOfNobody.run(keep.since, keep.ofNobody);
   };
 }

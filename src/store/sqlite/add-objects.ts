@@ -2,6 +2,7 @@
 
 import type Database from 'better-sqlite3';
 import { sameContent } from '../../stix/canonical.ts';
+import { findOriginBreach, type Origin, readOrigin } from '../../stix/origin.ts';
 import { formatMicros, versionKeyOfMicros } from '../../stix/timestamp.ts';
 import type { AddOutcome, Micros, NewVersion } from '../store.ts';
 
@@ -14,6 +15,9 @@ export const neighbourSql = {
     'SELECT date_added AS dateAdded, text FROM objects INDEXED BY objects_by_version WHERE collection = ? AND id = ? AND version_key = ?',
   digest:
     'SELECT date_added AS dateAdded FROM objects INDEXED BY objects_by_digest WHERE collection = ? AND id = ? AND digest = ?',
+  revokedBefore:
+    'SELECT date_added AS dateAdded FROM objects INDEXED BY objects_revoked WHERE collection = ? AND id = ? AND version_key < ? AND revoked LIMIT 1',
+  origin: 'SELECT created_by_ref AS createdByRef, created FROM origins WHERE collection = ? AND id = ?',
 } as const;
 
 interface Neighbour {
@@ -71,10 +75,46 @@ export function createNeighbours(db: Database.Database) {
   };
 }
 
+/** Returns a function that tells what forbids a new version of an object that is held, or undefined. */
+function createJudge(db: Database.Database) {
+  const revokedBefore = db.prepare<[number, string, string], { dateAdded: Micros }>(neighbourSql.revokedBefore);
+  const findOrigin = db.prepare<[number, string], Origin>(neighbourSql.origin);
+  const keepOrigin = db.prepare('INSERT INTO origins (collection, id, created_by_ref, created) VALUES (?, ?, ?, ?)');
+  const getText = db.prepare<[number], string>('SELECT text FROM objects WHERE seq = ?').pluck();
+  const getDateAdded = db.prepare<[number], Micros>('SELECT date_added FROM objects WHERE seq = ?').pluck();
+
+  function get<T>(statement: Database.Statement<[number], T>, seq: number): T {
+    const value = statement.get(seq);
+    if (value === undefined) throw new Error(`version ${seq} has no row`);
+    return value;
+  }
+
+  /** Most objects have one version: an origin is kept from the second on, so that a long text is read for it once. */
+  function originOf(collection: number, id: string, last: Neighbour): Origin {
+    const known = findOrigin.get(collection, id);
+    if (known !== undefined) return known;
+    const origin = readOrigin(get(getText, last.seq));
+    keepOrigin.run(collection, id, origin.createdByRef, origin.created);
+    return origin;
+  }
+
+  return function findRefusal(collection: number, version: NewVersion, last: Neighbour): AddOutcome | undefined {
+    const { id, text, versionKey } = version;
+    if (versionKey === null) return undefined;
+    const origin = readOrigin(text);
+    if (origin.created === null) return undefined;
+    const breach = findOriginBreach(originOf(collection, id, last), origin);
+    if (breach !== undefined) return { ...breach, dateAdded: get(getDateAdded, last.seq) };
+    const revoked = revokedBefore.get(collection, id, versionKey);
+    return revoked && { outcome: 'revoked', dateAdded: revoked.dateAdded, given: version.version };
+  };
+}
+
 /** Returns `addObjects` of the contract, for one connection. `now` is the clock. */
 export function createAddObjects(db: Database.Database, now: () => Micros) {
   const counters = createCounters(db);
   const neighbours = createNeighbours(db);
+  const findRefusal = createJudge(db);
   const findExact = db.prepare<[number, string, string], { dateAdded: Micros; text: string }>(neighbourSql.exact);
   const findDigest = db.prepare<[number, string, string], { dateAdded: Micros }>(neighbourSql.digest);
   const insert = db.prepare(`INSERT INTO objects
@@ -122,6 +162,8 @@ export function createAddObjects(db: Database.Database, now: () => Micros) {
     const isNewest = last === undefined || (version.versionKey !== null && version.versionKey > last.versionKey);
     const stored = isNewest ? undefined : findStored(key, version);
     if (stored !== undefined) return stored;
+    const refusal = last && findRefusal(key, version, last);
+    if (refusal !== undefined) return refusal;
 
     const dateAdded = nextDateAdded(collection, version, last);
     const versionKey = version.versionKey ?? versionKeyOfMicros(dateAdded);

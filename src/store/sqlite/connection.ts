@@ -1,5 +1,6 @@
 /** Connections to the store's file, and how writers of several processes take turns on it. */
 
+import { existsSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { codeOf, OperatorError } from '../../errors.ts';
 
@@ -44,7 +45,7 @@ function assertDurable(db: Database.Database): void {
   const synchronous = db.pragma('synchronous', { simple: true });
   if (journal !== 'wal' || synchronous !== 2)
     throw new OperatorError(
-      `${db.name}: the store needs journal_mode=wal and synchronous=FULL, and got ${journal} and ${synchronous}. Keep it on a local disk.`,
+      `${db.name}: the store needs journal_mode=wal and synchronous=FULL, and got ${journal} and ${synchronous}: keep it on a local disk`,
     );
 }
 
@@ -69,6 +70,18 @@ export function makeDurable(db: Database.Database): Database.Database {
   db.pragma('wal_autocheckpoint = 4000');
   db.pragma('journal_size_limit = 67108864');
   assertDurable(db);
+  return db;
+}
+
+/**
+ * Opens the file, which must be there, to read it and leave everything as it is. Where there is no log, a connection that
+ * only reads would make one and leave it behind: one that may write removes it when it closes. Where there is one, only a
+ * connection that may not write folds nothing in.
+ */
+export function openUnchanged(path: string): Database.Database {
+  if (existsSync(`${path}-wal`)) return openForReading(path);
+  const db = new Database(path, { fileMustExist: true, timeout: 5_000 });
+  db.pragma('query_only = ON');
   return db;
 }
 

@@ -30,6 +30,7 @@ export function createDeleteObject(db: Database.Database, now: () => Micros) {
   const neighbours = createNeighbours(db);
   const findHeld = db.prepare<[number, string], Held>(heldSql);
   const remove = db.prepare('DELETE FROM objects WHERE seq = ?');
+  const forgetOrigin = db.prepare('DELETE FROM origins WHERE collection = ? AND id = ?');
   const bury = db.prepare(`INSERT INTO tombstones (seq, collection, id, version, date_added, deleted_at, deleted_by)
     VALUES (?, ?, ?, ?, ?, ?, ?)`);
 
@@ -38,6 +39,8 @@ export function createDeleteObject(db: Database.Database, now: () => Micros) {
     const first = neighbours.first(collection, id);
     if (last !== undefined) neighbours.setLast(last.seq, true);
     if (first !== undefined) neighbours.setFirst(first.seq, true);
+    // Nothing is held any more that a version could be held against.
+    if (last === undefined) forgetOrigin.run(collection, id);
   }
 
   return function deleteObject(

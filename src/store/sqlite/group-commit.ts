@@ -4,6 +4,7 @@ import { isNativeError } from 'node:util/types';
 import type Database from 'better-sqlite3';
 import type { ErrorCode } from '../../errors.ts';
 import type {
+  AccessBounds,
   AccessEntry,
   AddOutcome,
   DeleteOutcome,
@@ -50,7 +51,7 @@ export type Command =
   | {
       readonly op: 'recordAccess';
       readonly entries: readonly AccessEntry[];
-      readonly keep: { readonly since: Micros; readonly entries: number };
+      readonly keep: AccessBounds;
     };
 
 /** What each command answers. */

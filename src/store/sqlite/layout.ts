@@ -110,10 +110,28 @@ export const layoutSteps: readonly string[] = [
     last_at INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
   `,
+  // What is virtual follows from a row's text or version: rows are not rewritten. `origins` is filled as it is needed.
+  `
+  ALTER TABLE objects ADD COLUMN revoked INTEGER AS (json_type(text, '$.revoked') IS 'true') VIRTUAL;
+  CREATE INDEX objects_revoked ON objects (collection, id, version_key) WHERE revoked;
+
+  CREATE TABLE origins (
+    collection INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    created_by_ref TEXT,
+    created TEXT,
+    PRIMARY KEY (collection, id)
+  ) STRICT, WITHOUT ROWID;
+
+  ALTER TABLE tombstones ADD COLUMN version_key TEXT AS (
+    CASE instr(version, '.') WHEN 0 THEN rtrim(version, 'Z') ELSE rtrim(rtrim(rtrim(version, 'Z'), '0'), '.') END
+  ) VIRTUAL;
+  CREATE INDEX tombstones_by_version ON tombstones (collection, id, version_key);
+  `,
 ];
 
 function layoutOf(db: Database.Database, newest: number): number {
-  const foreign = new OperatorError(`${db.name} is not a Huiju store: name another file, or move this one away.`);
+  const foreign = new OperatorError(`${db.name} is not a Huiju store: name another file, or move this one away`);
   const layout = db.pragma('user_version', { simple: true }) as number;
   if (db.pragma('application_id', { simple: true }) !== applicationId) {
     const isEmpty = db.prepare('SELECT count(*) FROM sqlite_schema').pluck().get() === 0;
@@ -122,7 +140,7 @@ function layoutOf(db: Database.Database, newest: number): number {
   }
   if (layout > newest)
     throw new OperatorError(
-      `${db.name} was written by a newer Huiju (layout ${layout}; this one knows up to ${newest}): run the newer Huiju, or restore a backup made before its first start.`,
+      `${db.name} was written by a newer Huiju (layout ${layout}; this one knows up to ${newest}): run the newer Huiju, or restore a backup made before its first start`,
     );
   return layout;
 }
@@ -146,7 +164,7 @@ export function assertOurs(db: Database.Database, steps: readonly string[] = lay
     retryWhileBusy(() => layoutOf(db, steps.length));
   } catch (error) {
     if (sqliteCode(error) !== 'SQLITE_NOTADB') throw error;
-    throw new OperatorError(`${db.name} is not an SQLite file: name another file, or move this one away.`);
+    throw new OperatorError(`${db.name} is not an SQLite file: name another file, or move this one away`);
   }
 }
 

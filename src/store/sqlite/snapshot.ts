@@ -1,10 +1,10 @@
 /** Snapshots: everything in the file as of one moment, and the way back into a new file. */
 
-import { closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, rmdirSync, rmSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { isNativeError } from 'node:util/types';
 import type Database from 'better-sqlite3';
-import { OperatorError } from '../../errors.ts';
+import { OperatorError, systemReasonOf } from '../../errors.ts';
 import type { SnapshotPart } from '../store.ts';
 import { allAccessSql, createAccessInsert } from './access.ts';
 import { openFile, openForReading, sqliteCode } from './connection.ts';
@@ -94,7 +94,7 @@ function createPartWriter(db: Database.Database): (part: SnapshotPart) => void {
 
   function keyOf(id: string): number | bigint {
     const key = keys.get(id);
-    if (key === undefined) throw new OperatorError(`The snapshot has something of a collection ${id}, but not that.`);
+    if (key === undefined) throw new OperatorError(`the snapshot has something of a collection ${id}, but not that`);
     return key;
   }
   return (part) => {
@@ -130,7 +130,7 @@ export function assertNoSqliteStore(path: string): void {
   // A log without its database would be taken for that of the new one.
   const found = ['', '-wal', '-shm', '-journal'].map((ending) => path + ending).find((file) => existsSync(file));
   if (found === undefined) return;
-  throw new OperatorError(`There is something at ${found} already: name another place, or move it away.`);
+  throw new OperatorError(`there is something at ${found} already: move it away, or set HUIJU_STORE to another place`);
 }
 
 async function fillFile(path: string, parts: AsyncIterable<SnapshotPart>): Promise<void> {
@@ -174,6 +174,15 @@ async function makeFile(path: string, parts: AsyncIterable<SnapshotPart>): Promi
   syncPath(dirname(path));
 }
 
+/** Removes folders that were made, from the innermost to the outermost, as long as nobody has put something there. */
+function removeEmpty(innermost: string, outermost: string): void {
+  try {
+    for (let folder = innermost; folder.length >= outermost.length; folder = dirname(folder)) rmdirSync(folder);
+  } catch {
+    // It is in use, and stays.
+  }
+}
+
 /**
  * Makes a store of a snapshot, at a place where there is none. It appears complete and on disk, or not at all. Throws
  * OperatorError when there is something, or it cannot be written.
@@ -181,11 +190,13 @@ async function makeFile(path: string, parts: AsyncIterable<SnapshotPart>): Promi
 export async function restoreSqliteStore(given: string, parts: AsyncIterable<SnapshotPart>): Promise<void> {
   const path = resolve(given);
   assertNoSqliteStore(path);
+  let made: string | undefined;
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    made = mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     await makeFile(path, parts);
   } catch (error) {
+    if (made !== undefined) removeEmpty(dirname(path), made);
     if (!isNativeError(error) || (sqliteCode(error) === undefined && !('syscall' in error))) throw error;
-    throw new OperatorError(`The store ${path} cannot be written: ${error.message}.`);
+    throw new OperatorError(`the store ${path} cannot be written: ${systemReasonOf(error)}`);
   }
 }

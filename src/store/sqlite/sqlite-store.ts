@@ -3,7 +3,7 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type Database from 'better-sqlite3';
-import { messageOf, OperatorError, TaxiiError } from '../../errors.ts';
+import { OperatorError, systemReasonOf, TaxiiError } from '../../errors.ts';
 import {
   type Change,
   type CollectionState,
@@ -14,10 +14,13 @@ import {
   type RecordBounds,
   type RecordPage,
   type Store,
+  type StoreGlimpse,
+  type Tombstone,
+  type VersionName,
   type VersionRecord,
 } from '../store.ts';
 import { createAccessReader } from './access.ts';
-import { makeDurable, openFile, openForReading } from './connection.ts';
+import { makeDurable, openFile, openForReading, openUnchanged, sqliteCode } from './connection.ts';
 import { createPageFinder } from './find-objects.ts';
 import { assertOurs, prepareLayout } from './layout.ts';
 import { createRecordReader } from './records.ts';
@@ -38,6 +41,12 @@ export const readSql = {
     (SELECT o.text FROM json_each(?) k CROSS JOIN objects o ON o.seq = k.value)`,
   versions: `SELECT o.id, date_added AS dateAdded, version, spec_version AS specVersion
     FROM json_each(?) k CROSS JOIN objects o ON o.seq = k.value`,
+  tombstone: `SELECT date_added AS dateAdded, deleted_at AS deletedAt, deleted_by AS deletedBy
+    FROM tombstones INDEXED BY tombstones_by_version
+    WHERE collection = ? AND id = ? AND version_key = ? ORDER BY seq DESC LIMIT 1`,
+  lastTombstone: `SELECT date_added AS dateAdded, deleted_at AS deletedAt, deleted_by AS deletedBy
+    FROM tombstones INDEXED BY tombstones_by_version
+    WHERE collection = ? AND id = ? ORDER BY version_key DESC, seq DESC LIMIT 1`,
   object: 'SELECT 1 FROM objects WHERE collection = ? AND id = ? LIMIT 1',
   adds: `SELECT 'add' AS op, o.seq, c.id AS collection, o.id, version, date_added AS dateAdded
     FROM objects o CROSS JOIN collections c ON c.key = o.collection WHERE o.seq > ? ORDER BY o.seq LIMIT ?`,
@@ -53,7 +62,7 @@ function makeFile(path: string): void {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     closeSync(openSync(path, 'a', 0o600));
   } catch (error) {
-    throw new OperatorError(`The store ${path} cannot be opened for writing: ${messageOf(error)}.`);
+    throw new OperatorError(`the store ${path} cannot be opened for writing: ${systemReasonOf(error)}`);
   }
 }
 
@@ -69,6 +78,20 @@ function openReader(path: string): Database.Database {
   }
 }
 
+// Every layout has had the tables that these statements are of.
+function createGlimpse(db: Database.Database): StoreGlimpse {
+  const { findRecord, queryRecords } = createRecordReader(db);
+  const states = db.prepare<[], CollectionState>(`${stateSql} ORDER BY id`);
+  return {
+    findRecord: async (kind, id) => findRecord(kind, id),
+    queryRecords: async (kind, query) => queryRecords(kind, query),
+    listCollectionStates: async () => states.all(),
+    close: async () => {
+      db.close();
+    },
+  };
+}
+
 function createReader(db: Database.Database) {
   const findPage = createPageFinder(db);
   const inSnapshot = db.transaction((work: () => Change[]) => work());
@@ -76,6 +99,8 @@ function createReader(db: Database.Database) {
   const texts = db.prepare<[string], Buffer>(readSql.texts).pluck();
   const versions = db.prepare<[string], VersionRecord>(readSql.versions);
   const object = db.prepare<[number, string], number>(readSql.object).pluck();
+  const tombstone = db.prepare<[number, string, string], Tombstone>(readSql.tombstone);
+  const lastTombstone = db.prepare<[number, string], Tombstone>(readSql.lastTombstone);
   const adds = db.prepare<[number, number], Change>(readSql.adds);
   const deletes = db.prepare<[number, number], Change>(readSql.deletes);
   const state = db.prepare<[string], CollectionState>(`${stateSql} WHERE id = ?`);
@@ -120,6 +145,14 @@ function createReader(db: Database.Database) {
       return key !== undefined && object.get(key, id) !== undefined;
     },
 
+    findTombstones(collection: string, versions: readonly VersionName[]): (Tombstone | undefined)[] {
+      const key = keyOf(collection);
+      if (key === undefined) return versions.map(() => undefined);
+      return versions.map(({ id, versionKey }) =>
+        versionKey === null ? lastTombstone.get(key, id) : tombstone.get(key, id, versionKey),
+      );
+    },
+
     getCollectionState(collection: string): CollectionState {
       return state.get(collection) ?? { collection, highWater: 0, generation: 0, versions: 0, bytes: 0 };
     },
@@ -131,6 +164,25 @@ function createReader(db: Database.Database) {
       return both.sort((a, b) => a.seq - b.seq).slice(0, limit);
     },
   };
+}
+
+/**
+ * Opens the store at `path` to look at it: nothing of it changes, also when its layout is an older one. Undefined when the
+ * file is empty. Throws an OperatorError when it is no store, a newer one, or cannot be read.
+ */
+export function openSqliteGlimpse(path: string): StoreGlimpse | undefined {
+  let db: Database.Database | undefined;
+  try {
+    db = openUnchanged(path);
+    assertOurs(db);
+    if (db.pragma('user_version', { simple: true }) !== 0) return createGlimpse(db);
+    db.close();
+    return undefined;
+  } catch (error) {
+    db?.close();
+    if (sqliteCode(error) === undefined) throw error;
+    throw new OperatorError(`the store ${path} cannot be read: ${systemReasonOf(error)}`);
+  }
 }
 
 /** Opens the store at `path`, or makes one. Throws an OperatorError when the file cannot be a store of this version. */
@@ -181,6 +233,7 @@ export async function openSqliteStore({ path: given, clockOffset = 0 }: SqliteSt
     findObjects: (collection, query, bounds) => read(() => objects.findObjects(collection, query, bounds)),
     findRecords: (collection, query, bounds) => read(() => objects.findRecords(collection, query, bounds)),
     hasObject: (collection, id) => read(() => objects.hasObject(collection, id)),
+    findTombstones: (collection, versions) => read(() => objects.findTombstones(collection, versions)),
     getCollectionState: (collection) => read(() => objects.getCollectionState(collection)),
     listCollectionStates: () => read(() => objects.listCollectionStates()),
     findChanges: (afterSeq, limit) => read(() => objects.findChanges(afterSeq, limit)),
