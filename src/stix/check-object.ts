@@ -11,7 +11,7 @@ import { strictestTlp, type TlpLevel } from './markings.ts';
 import { maxDepth, readObject } from './object-text.ts';
 import { customPropertiesOf, findObjectType, hasExtensionOf, type StixObject, schemaNameOf } from './object-types.ts';
 import { pointerTo, shortened, valueAt } from './pointer.ts';
-import type { Policy, Report, Rule, RuleContext } from './rule.ts';
+import { customProperty, type Policy, type Report, type Rule, type RuleContext } from './rule.ts';
 import { rulesFor } from './rules.ts';
 import { schemaFaults } from './schema-faults.ts';
 import { findVersionKey } from './timestamp.ts';
@@ -137,9 +137,17 @@ function checkRules(object: StixObject, type: string, findings: Findings): void 
     if (current === undefined || findings.isFull(current.level)) return;
     findings.add(current.level, { code: current.code, path: pointerTo(path), text }, object);
   };
-  for (const rule of rulesFor(type, findings.policy)) {
-    current = rule;
-    rule.check(object, report, findings);
+  const ask = (asked: readonly Rule[]): void => {
+    for (const rule of asked) {
+      current = rule;
+      rule.check(object, report, findings);
+    }
+  };
+  const { always, whenPresent } = rulesFor(type, findings.policy);
+  ask(always);
+  for (const [name, asked] of whenPresent) {
+    const isPresent = name === customProperty ? findings.customProperties.length > 0 : object[name] !== undefined;
+    if (isPresent) ask(asked);
   }
 }
 

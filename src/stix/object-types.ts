@@ -8,6 +8,9 @@ const properties = new Map(types.map(({ type, properties: names }) => [type, new
 
 export type StixObject = Readonly<Record<string, unknown>>;
 
+/** The names of the types that the standard has. */
+export const standardTypes: readonly string[] = [...byName.keys()];
+
 export function findObjectType(type: string): ObjectType | undefined {
   return byName.get(type);
 }

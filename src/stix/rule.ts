@@ -27,6 +27,9 @@ export interface RuleContext {
  */
 export type Report = (path: readonly (string | number)[], text: Text) => void;
 
+/** Stands for any property that the standard does not give the type; no property can have the name. */
+export const customProperty = '*';
+
 export interface Rule {
   /** Names the rule and its section. Stable. */
   readonly code: string;
@@ -35,6 +38,10 @@ export interface Rule {
   readonly level: 'error' | 'warning';
   /** The types it is for; absent: every type. */
   readonly types?: readonly string[];
+  /** Whether it is for types of the standard alone (true) or for custom types alone (false); absent: all. */
+  readonly isForStandard?: boolean;
+  /** It has nothing to say about an object without this property, or without any custom property: then it is not asked. */
+  readonly needs?: string | typeof customProperty;
   /** The policy it belongs to; absent: both. */
   readonly policy?: Policy;
   check(object: StixObject, report: Report, context: RuleContext): void;

@@ -1,7 +1,7 @@
 /** Rules about the parts of any object: values that are nowhere legal, identifiers, references to each other. */
 
 import { isObject, listOf } from './json-value.ts';
-import { findObjectType, type StixObject } from './object-types.ts';
+import type { StixObject } from './object-types.ts';
 import { quoted } from './pointer.ts';
 import type { Report, Rule, RuleContext, Text } from './rule.ts';
 
@@ -61,7 +61,7 @@ function checkInnerEmptyLists(object: StixObject, report: Report, { holdsEmptyLi
 
 function checkCustomPrefix(object: StixObject, report: Report): void {
   const { id, type } = object;
-  if (typeof id !== 'string' || typeof type !== 'string' || findObjectType(type) !== undefined) return;
+  if (typeof id !== 'string' || typeof type !== 'string') return;
   if (id.startsWith(`${type}--`)) return;
   report(['id'], {
     en: `The id must begin with the type, ${quoted(type)}, and two hyphens.`,
@@ -93,7 +93,13 @@ function checkContainer(object: StixObject, report: Report): void {
 }
 
 export const contentRules: readonly Rule[] = [
-  { code: 'STIX-2.9-id-prefix', section: 'STIX 2.1 §2.9', level: 'error', check: checkCustomPrefix },
+  {
+    code: 'STIX-2.9-id-prefix',
+    section: 'STIX 2.1 §2.9',
+    level: 'error',
+    isForStandard: false,
+    check: checkCustomPrefix,
+  },
   { code: 'STIX-3.1-null', section: 'STIX 2.1 §3.1', level: 'error', check: checkNulls },
   { code: 'STIX-2.12-empty-list', section: 'STIX 2.1 §2.12', level: 'error', check: checkEmptyLists },
   { code: 'STIX-2.12-inner-empty-list', section: 'STIX 2.1 §2.12', level: 'warning', check: checkInnerEmptyLists },

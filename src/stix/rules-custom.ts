@@ -4,10 +4,9 @@ import { isDefinedType } from './extensions.ts';
 import { isObject } from './json-value.ts';
 import { findObjectType, hasExtensionOf, type StixObject } from './object-types.ts';
 import { shortened } from './pointer.ts';
-import type { Report, Rule, RuleContext } from './rule.ts';
+import { customProperty, type Report, type Rule, type RuleContext } from './rule.ts';
 
 function warnOfProperties(object: StixObject, report: Report, { customProperties: names }: RuleContext): void {
-  if (names.length === 0 || findObjectType(String(object.type)) === undefined) return;
   if (hasExtensionOf(object, 'toplevel-property-extension')) return;
   report([], {
     en: `Custom properties should come with an extension: ${shortened(names.join(', '))}.`,
@@ -15,16 +14,8 @@ function warnOfProperties(object: StixObject, report: Report, { customProperties
   });
 }
 
-function isUnannounced(object: StixObject): boolean {
-  return (
-    typeof object.type === 'string' &&
-    findObjectType(object.type) === undefined &&
-    !hasExtensionOf(object, 'new-sdo', 'new-sro', 'new-sco')
-  );
-}
-
 function warnOfType(object: StixObject, report: Report): void {
-  if (!isUnannounced(object)) return;
+  if (hasExtensionOf(object, 'new-sdo', 'new-sro', 'new-sco')) return;
   report(['type'], {
     en: 'The standard has no such type; it should come with an extension.',
     zh: '标准中没有此类型，应由扩展定义。',
@@ -32,8 +23,7 @@ function warnOfType(object: StixObject, report: Report): void {
 }
 
 function refuseType(object: StixObject, report: Report, { extensions }: RuleContext): void {
-  const { type } = object;
-  if (typeof type !== 'string' || findObjectType(type) !== undefined || isDefinedType(object, extensions)) return;
+  if (isDefinedType(object, extensions)) return;
   report(['type'], {
     en: 'The standard has no such type, and only custom types of registered extensions are taken here.',
     zh: '标准中没有此类型，此处只接受已登记扩展所定义的自定义类型。',
@@ -73,22 +63,40 @@ export const customRules: readonly Rule[] = [
     section: 'STIX 2.1 §11.1',
     level: 'warning',
     policy: 'spec',
+    isForStandard: true,
+    needs: customProperty,
     check: warnOfProperties,
   },
-  { code: 'STIX-11.2-custom-object', section: 'STIX 2.1 §11.2', level: 'warning', policy: 'spec', check: warnOfType },
+  {
+    code: 'STIX-11.2-custom-object',
+    section: 'STIX 2.1 §11.2',
+    level: 'warning',
+    policy: 'spec',
+    isForStandard: false,
+    check: warnOfType,
+  },
   {
     code: 'STIX-11.3-custom-extension',
     section: 'STIX 2.1 §11.3',
     level: 'warning',
     policy: 'spec',
+    needs: 'extensions',
     check: warnOfExtensions,
   },
-  { code: 'STIX-11.2-custom-object', section: 'STIX 2.1 §11.2', level: 'error', policy: 'strict', check: refuseType },
+  {
+    code: 'STIX-11.2-custom-object',
+    section: 'STIX 2.1 §11.2',
+    level: 'error',
+    policy: 'strict',
+    isForStandard: false,
+    check: refuseType,
+  },
   {
     code: 'STIX-7.3-unregistered-extension',
     section: 'STIX 2.1 §7.3',
     level: 'error',
     policy: 'strict',
+    needs: 'extensions',
     check: refuseExtensions,
   },
 ];

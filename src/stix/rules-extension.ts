@@ -31,6 +31,6 @@ function checkContent(object: StixObject, report: Report, { extensions }: RuleCo
 const section = 'STIX 2.1 §7.3';
 
 export const extensionRules: readonly Rule[] = [
-  { code: 'STIX-7.3-extension-type', section, level: 'error', check: checkType },
-  { code: 'STIX-7.3-extension-content', section, level: 'error', check: checkContent },
+  { code: 'STIX-7.3-extension-type', section, level: 'error', needs: 'extensions', check: checkType },
+  { code: 'STIX-7.3-extension-content', section, level: 'error', needs: 'extensions', check: checkContent },
 ];

@@ -105,7 +105,13 @@ function checkTlp2(object: StixObject, report: Report): void {
 const types = ['marking-definition'];
 
 export const markingRules: readonly Rule[] = [
-  { code: 'STIX-7.2.3-selector', section: 'STIX 2.1 §7.2.3', level: 'error', check: checkSelectors },
+  {
+    code: 'STIX-7.2.3-selector',
+    section: 'STIX 2.1 §7.2.3',
+    level: 'error',
+    needs: 'granular_markings',
+    check: checkSelectors,
+  },
   { code: 'STIX-7.2-self-marking', section: 'STIX 2.1 §7.2', level: 'error', types, check: checkSelfMarking },
   { code: 'STIX-7.2.1-statement', section: 'STIX 2.1 §7.2.1', level: 'error', types, check: checkStatement },
   { code: 'STIX-7.2.1-tlp', section: 'STIX 2.1 §7.2.1', level: 'error', types, check: checkTlp1 },

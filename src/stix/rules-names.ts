@@ -1,8 +1,8 @@
 /** Names of custom properties and types: what their endings promise (STIX 2.1 §3.1), how they begin (§11). */
 
 import { listOf } from './json-value.ts';
-import { findObjectType, hasExtensionOf, type StixObject } from './object-types.ts';
-import type { Report, Rule, RuleContext, Text } from './rule.ts';
+import { hasExtensionOf, type StixObject } from './object-types.ts';
+import { customProperty, type Report, type Rule, type RuleContext, type Text } from './rule.ts';
 
 const uuidLength = 36;
 const base64 = /^[A-Za-z0-9+/]*={0,2}$/;
@@ -78,7 +78,6 @@ function checkEndings(object: StixObject, report: Report, { customProperties }: 
 }
 
 function checkPropertyPrefix(object: StixObject, report: Report, { customProperties: names }: RuleContext): void {
-  if (names.length === 0 || findObjectType(String(object.type)) === undefined) return;
   if (hasExtensionOf(object, 'toplevel-property-extension')) return;
   for (const name of names) if (!name.startsWith('x_')) report([name], propertyPrefixExpected);
 }
@@ -90,7 +89,7 @@ const propertyPrefixExpected: Text = {
 
 function checkTypePrefix(object: StixObject, report: Report): void {
   const { type } = object;
-  if (typeof type !== 'string' || type.startsWith('x-') || findObjectType(type) !== undefined) return;
+  if (typeof type !== 'string' || type.startsWith('x-')) return;
   if (!hasExtensionOf(object, 'new-sdo', 'new-sco', 'new-sro')) report(['type'], typePrefixExpected);
 }
 
@@ -100,12 +99,20 @@ const typePrefixExpected: Text = {
 };
 
 export const nameRules: readonly Rule[] = [
-  { code: 'STIX-3.1-name-ending', section: 'STIX 2.1 §3.1', level: 'warning', check: checkEndings },
+  {
+    code: 'STIX-3.1-name-ending',
+    section: 'STIX 2.1 §3.1',
+    level: 'warning',
+    needs: customProperty,
+    check: checkEndings,
+  },
   {
     code: 'STIX-11.1-property-prefix',
     section: 'STIX 2.1 §11.1.1',
     level: 'warning',
     policy: 'spec',
+    isForStandard: true,
+    needs: customProperty,
     check: checkPropertyPrefix,
   },
   {
@@ -113,6 +120,7 @@ export const nameRules: readonly Rule[] = [
     section: 'STIX 2.1 §11.2.1',
     level: 'warning',
     policy: 'spec',
+    isForStandard: false,
     check: checkTypePrefix,
   },
 ];

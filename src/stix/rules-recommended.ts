@@ -2,7 +2,7 @@
 
 import { isCountry } from './countries.ts';
 import { isObject, listOf } from './json-value.ts';
-import { findObjectType, type StixObject } from './object-types.ts';
+import type { StixObject } from './object-types.ts';
 import { placeOf, visitPlace } from './places.ts';
 import type { Report, Rule, Text } from './rule.ts';
 
@@ -99,8 +99,8 @@ const propertiesExpected: Text = {
 };
 
 // §7.3: extensions do not redefine what the standard defines.
-function checkRedefined({ type, extensions }: StixObject, report: Report): void {
-  if (!isObject(extensions) || typeof type !== 'string' || findObjectType(type) === undefined) return;
+function checkRedefined({ extensions }: StixObject, report: Report): void {
+  if (!isObject(extensions)) return;
   for (const key in extensions) {
     const extension = extensions[key];
     const kind = isObject(extension) ? extension.extension_type : undefined;
@@ -257,7 +257,13 @@ export const recommendedRules: readonly Rule[] = [
     types: ['extension-definition'],
     check: checkExtensionProperties,
   },
-  { code: 'STIX-7.3-property-name', section: 'STIX 2.1 §7.3.2', level: 'warning', check: checkExtensionNames },
+  {
+    code: 'STIX-7.3-property-name',
+    section: 'STIX 2.1 §7.3.2',
+    level: 'warning',
+    needs: 'extensions',
+    check: checkExtensionNames,
+  },
   {
     code: 'STIX-8.2-bundle-ref',
     section: 'STIX 2.1 §8.2',
@@ -265,5 +271,12 @@ export const recommendedRules: readonly Rule[] = [
     types: ['grouping', 'note', 'opinion', 'report'],
     check: checkBundleRefs,
   },
-  { code: 'STIX-7.3-redefined-type', section: 'STIX 2.1 §7.3', level: 'warning', check: checkRedefined },
+  {
+    code: 'STIX-7.3-redefined-type',
+    section: 'STIX 2.1 §7.3',
+    level: 'warning',
+    isForStandard: true,
+    needs: 'extensions',
+    check: checkRedefined,
+  },
 ];

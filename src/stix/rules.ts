@@ -3,6 +3,7 @@
  * schema: they take nothing for granted and leave to the schema what it reports.
  */
 
+import { findObjectType, standardTypes } from './object-types.ts';
 import type { Policy, Rule } from './rule.ts';
 import { contentRules } from './rules-content.ts';
 import { customRules } from './rules-custom.ts';
@@ -36,24 +37,36 @@ export const rules: readonly Rule[] = [
   ...extensionRules,
 ];
 
-function select(policy: Policy, type: string | undefined): readonly Rule[] {
-  return rules.filter(
-    (rule) =>
-      (rule.policy === undefined || rule.policy === policy) &&
-      (rule.types === undefined || (type !== undefined && rule.types.includes(type))),
-  );
+/** The rules for a type: those that are always asked, and those that are when an object has a property. */
+export interface RulePlan {
+  readonly always: readonly Rule[];
+  readonly whenPresent: readonly (readonly [property: string, rules: readonly Rule[]])[];
 }
 
-const typesWithRules = new Set(rules.flatMap(({ types }) => types ?? []));
-function index(policy: Policy): { byType: Map<string, readonly Rule[]>; others: readonly Rule[] } {
+function plan(policy: Policy, type: string | undefined, isStandard: boolean): RulePlan {
+  const selected = rules.filter(
+    (rule) =>
+      (rule.policy === undefined || rule.policy === policy) &&
+      (rule.types === undefined || (type !== undefined && rule.types.includes(type))) &&
+      (rule.isForStandard === undefined || rule.isForStandard === isStandard),
+  );
+  const needs = new Set(selected.flatMap((rule) => rule.needs ?? []));
   return {
-    byType: new Map([...typesWithRules].map((type) => [type, select(policy, type)])),
-    others: select(policy, undefined),
+    always: selected.filter((rule) => rule.needs === undefined),
+    whenPresent: [...needs].map((name) => [name, selected.filter((rule) => rule.needs === name)]),
+  };
+}
+
+function index(policy: Policy): { byType: Map<string, RulePlan>; custom: RulePlan } {
+  const types = new Set(['bundle', ...rules.flatMap(({ types: named }) => named ?? []), ...standardTypes]);
+  return {
+    byType: new Map([...types].map((type) => [type, plan(policy, type, findObjectType(type) !== undefined)])),
+    custom: plan(policy, undefined, false),
   };
 }
 const indices = { spec: index('spec'), strict: index('strict') };
 
 /** The rules that an object of this type must keep under this policy, in their order. */
-export function rulesFor(type: string, policy: Policy): readonly Rule[] {
-  return indices[policy].byType.get(type) ?? indices[policy].others;
+export function rulesFor(type: string, policy: Policy): RulePlan {
+  return indices[policy].byType.get(type) ?? indices[policy].custom;
 }

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { checkObject } from '../../src/stix/check-object.ts';
 import { defaultExtensions } from '../../src/stix/extensions.ts';
-import { customPropertiesOf, type StixObject } from '../../src/stix/object-types.ts';
+import { customPropertiesOf, findObjectType, type StixObject } from '../../src/stix/object-types.ts';
 import type { Rule, RuleContext, Text } from '../../src/stix/rule.ts';
 import { languageRules } from '../../src/stix/rules-language.ts';
 import { nameRules } from '../../src/stix/rules-names.ts';
@@ -33,9 +33,11 @@ const context = { extensions: defaultExtensions, now: 0, holdsNull: true, holdsE
 function run(object: StixObject, those: readonly Rule[] = rules): Found[] {
   const found: Found[] = [];
   const type = String(object.type);
+  const isStandard = findObjectType(type) !== undefined;
   const ofObject: RuleContext = { ...context, customProperties: customPropertiesOf(object, type) };
-  for (const { code, types, check } of those) {
-    if (types?.includes(type) === false) continue;
+  for (const { code, types, isForStandard, check } of those) {
+    const isAsked = types?.includes(type) ?? (isForStandard ?? isStandard) === isStandard;
+    if (!isAsked) continue;
     check(object, (path, text) => found.push({ code, path: `/${path.join('/')}`, text }), ofObject);
   }
   return found;
