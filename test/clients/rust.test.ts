@@ -34,7 +34,9 @@ describeWith('rust', missing, 'the TAXII client of the Rust crate stix2', () => 
   });
 
   test('is told what is wrong with the empty lists that it writes', () => {
-    expect(seen('empty_list')).toEqual([expect.stringMatching(/^STIX-2\.12-empty-list at \/external_references \(\[\]\): /)]);
+    expect(seen('empty_list')).toEqual([
+      expect.stringMatching(/^STIX-2\.12-empty-list at \/external_references \(\[\]\): /),
+    ]);
   });
 
   test('pages with raw brackets and colons, and two Accept headers', () => {
