@@ -10,6 +10,7 @@ import { boundLoops } from './bound-loops.ts';
 import { isObject } from './json-value.ts';
 import { createLinearPattern, PatternError, type Spend } from './linear-pattern.ts';
 import { shortened } from './pointer.ts';
+import { type Cost, costOf } from './schema-cost.ts';
 import type { SchemaError } from './validators.generated.js';
 
 export type JsonSchema = boolean | Readonly<Record<string, unknown>>;
@@ -49,25 +50,28 @@ const namedKeywords = new Set([
 ]);
 const stepKeyword = 'huiju-step';
 
-/** The schema with a step in each of its subschemas, and without what is ajv's own: it would answer with promises. */
-function withSteps(schema: unknown, count: { subschemas: number }): unknown {
+/**
+ * The schema with a step in each of its subschemas, which names its cost by number, and without what is ajv's own: it
+ * would answer with promises.
+ */
+function withSteps(schema: unknown, costs: Cost[]): unknown {
   if (!isObject(schema)) return schema;
-  count.subschemas += 1;
-  if (count.subschemas > maxSubschemas) throw new SchemaMistake(`it has more than ${maxSubschemas} subschemas`);
+  const step = costs.push(costOf(schema)) - 1;
+  if (costs.length > maxSubschemas) throw new SchemaMistake(`it has more than ${maxSubschemas} subschemas`);
   const own = Object.entries(schema).filter(([keyword]) => keyword !== '$async');
   const members = own.map(([keyword, value]) => {
-    if (Array.isArray(value) && listKeywords.has(keyword)) return [keyword, value.map((one) => withSteps(one, count))];
+    if (Array.isArray(value) && listKeywords.has(keyword)) return [keyword, value.map((one) => withSteps(one, costs))];
     if (isObject(value) && namedKeywords.has(keyword)) {
-      return [keyword, Object.fromEntries(Object.entries(value).map(([name, one]) => [name, withSteps(one, count)]))];
+      return [keyword, Object.fromEntries(Object.entries(value).map(([name, one]) => [name, withSteps(one, costs)]))];
     }
-    return [keyword, schemaKeywords.has(keyword) ? withSteps(value, count) : value];
+    return [keyword, schemaKeywords.has(keyword) ? withSteps(value, costs) : value];
   });
-  return Object.fromEntries([...members, [stepKeyword, true]]);
+  return Object.fromEntries([...members, [stepKeyword, step]]);
 }
 
 /** JSON that is equal for equal values, whatever the order of their members. */
 function canonical(value: unknown, spend: Spend): string {
-  spend(1);
+  spend(typeof value === 'string' ? 1 + value.length / 16 : 1);
   if (Array.isArray(value)) return `[${value.map((one) => canonical(one, spend)).join()}]`;
   if (!isObject(value)) return JSON.stringify(value);
   const members = Object.keys(value).sort();
@@ -96,13 +100,12 @@ function createBudget() {
   };
 }
 
-function addKeywords(ajv: Ajv, spend: Spend): void {
+function addKeywords(ajv: Ajv, costs: readonly Cost[], spend: Spend): void {
   ajv.addKeyword({
     keyword: stepKeyword,
-    schema: false,
     errors: false,
-    validate: () => {
-      spend(1);
+    validate: (step: number, value: unknown) => {
+      spend(costs[step]?.(value) ?? 1);
       return true;
     },
   });
@@ -129,7 +132,7 @@ function dialectOf(schema: JsonSchema): { readonly module: string; readonly name
 // Loaded when the first schema is compiled: most processes never need it.
 const require = createRequire(import.meta.url);
 
-function createAjv(schema: JsonSchema, spend: Spend): Ajv {
+function createAjv(schema: JsonSchema, costs: readonly Cost[], spend: Spend): Ajv {
   const { module, name } = dialectOf(schema);
   const Dialect = (require(module) as Readonly<Record<string, new (options: Options) => Ajv>>)[name];
   if (Dialect === undefined) throw new Error(`ajv has no ${name}`);
@@ -142,6 +145,8 @@ function createAjv(schema: JsonSchema, spend: Spend): Ajv {
     // JSON Schema ignores keywords that it does not know, and `format` is for readers.
     strict: false,
     validateFormats: false,
+    // 19.99 is a multiple of 0.01, which floating point does not hold exactly.
+    multipleOfPrecision: 8,
     logger: false,
     allErrors: true,
     verbose: true,
@@ -149,7 +154,7 @@ function createAjv(schema: JsonSchema, spend: Spend): Ajv {
     validateSchema: false,
     code: { regExp: Object.assign(linear, { code: 'linear' }), process: (code) => boundLoops(code, maxErrors) },
   });
-  addKeywords(ajv, spend);
+  addKeywords(ajv, costs, spend);
   return ajv;
 }
 
@@ -196,10 +201,11 @@ function assertDialect(ajv: Ajv, schema: JsonSchema): void {
 function compile(schema: JsonSchema, isChecked: boolean): JudgeValue {
   const { refill, spend } = createBudget();
   try {
-    const ajv = createAjv(schema, spend);
+    const costs: Cost[] = [];
+    const ajv = createAjv(schema, costs, spend);
     refill();
     if (!isChecked) assertDialect(ajv, schema);
-    const validate = ajv.compile(withSteps(schema, { subschemas: 0 }) as JsonSchema);
+    const validate = ajv.compile(withSteps(schema, costs) as JsonSchema);
     return (value) => judgeWith(validate, refill, value);
   } catch (error) {
     throw mistakeOf(error);

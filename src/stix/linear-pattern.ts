@@ -201,6 +201,7 @@ class Matcher implements LinearPattern {
 
   private learn(state: State, point: number): State {
     if (this.remembered >= maxRemembered) this.forget();
+    this.spend(state.waiting.length);
     const character = String.fromCodePoint(point);
     const followers = state.waiting.flatMap((index) => {
       const { fits, next } = this.nodes[index] as Node;

@@ -49,14 +49,14 @@ export function isStricter(a: TlpLevel, b: TlpLevel): boolean {
 /** The strictest TLP level among the object and granular markings of an object; null when it has none. */
 export function strictestTlp(value: unknown): TlpLevel | null {
   if (!isObject(value)) return null;
-  const granular = listOf(value.granular_markings).map((marking) =>
-    isObject(marking) ? marking.marking_ref : undefined,
-  );
   let strictest: TlpLevel | null = null;
-  for (const ref of [...listOf(value.object_marking_refs), ...granular]) {
+  const regard = (ref: unknown): void => {
+    if (typeof ref !== 'string') return;
     // UUIDs are equal in either case (RFC 4122 §3).
-    const level = typeof ref === 'string' ? levelById.get(ref.toLowerCase()) : undefined;
+    const level = levelById.get(ref) ?? levelById.get(ref.toLowerCase());
     if (level !== undefined && (strictest === null || isStricter(level, strictest))) strictest = level;
-  }
+  };
+  for (const ref of listOf(value.object_marking_refs)) regard(ref);
+  for (const marking of listOf(value.granular_markings)) if (isObject(marking)) regard(marking.marking_ref);
   return strictest;
 }

@@ -31,6 +31,7 @@ const apostrophe = 0x27;
 const backslash = 0x5c;
 const hyphen = 0x2d;
 const fullStop = 0x2e;
+const solidus = 0x2f;
 const doubleSymbols = ['==', '!=', '<>', '<=', '>='];
 const singleSymbols = [...'[]():.,*=<>'];
 // By the code of their first character, since a pattern may have half a million tokens.
@@ -43,6 +44,7 @@ const symbolsByCode = Array.from({ length: 128 }, (_, code) => {
 // Sticky, and each loop is over one class of characters, so that no character is looked at more than twice.
 // §9.4: white space is what Unicode calls so.
 const whiteSpace = /[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]*/y;
+const restOfLine = /[^\r\n]*/y;
 const word = /[A-Za-z_][A-Za-z0-9_-]*/y;
 const number = /-?(?:[0-9]*\.)?[0-9]+/y;
 
@@ -169,6 +171,31 @@ function isWordStart(code: number): boolean {
   return (code >= 0x61 && code <= 0x7a) || (code >= 0x41 && code <= 0x5a) || code === 0x5f;
 }
 
+const openComment: Text = {
+  en: 'The comment that opens here is never closed; end it with */.',
+  zh: '此处开始的注释没有结束，请以 */ 结束。',
+};
+
+/** Where the comment that begins there ends; the offset itself when none does. Both kinds are in the grammar that OASIS publishes. */
+function endOfComment(pattern: string, offset: number): number {
+  if (pattern.startsWith('//', offset)) return endOf(restOfLine, pattern, offset);
+  if (!pattern.startsWith('/*', offset)) return offset;
+  const close = pattern.indexOf('*/', offset + 2);
+  if (close === -1) throw new PatternError(offset, openComment);
+  return close + 2;
+}
+
+/** Where the next token begins: white space and comments are passed over. */
+function skipToToken(pattern: string, from: number): number {
+  let offset = skipSpace(pattern, from);
+  while (pattern.charCodeAt(offset) === solidus) {
+    const end = endOfComment(pattern, offset);
+    if (end === offset) break;
+    offset = skipSpace(pattern, end);
+  }
+  return offset;
+}
+
 // Most tokens follow each other or one space; the rest is left to the expression.
 function skipSpace(pattern: string, from: number): number {
   const offset = pattern.charCodeAt(from) === 0x20 ? from + 1 : from;
@@ -176,9 +203,9 @@ function skipSpace(pattern: string, from: number): number {
   return code > 0x20 && code < 0x80 ? offset : endOf(whiteSpace, pattern, offset);
 }
 
-/** The token that begins at `from` or after the white space there. Throws a PatternError where there is none. */
+/** The token that begins at `from` or after the white space and comments there. Throws a PatternError where there is none. */
 export function readToken(pattern: string, from: number): Token {
-  const offset = skipSpace(pattern, from);
+  const offset = skipToToken(pattern, from);
   if (offset === pattern.length) return { kind: 'end', text: '', offset, end: offset };
   const code = pattern.charCodeAt(offset);
   if (code === apostrophe) return readQuoted('string', pattern, offset, offset);

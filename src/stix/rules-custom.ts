@@ -8,9 +8,10 @@ import { customProperty, type Report, type Rule, type RuleContext } from './rule
 
 function warnOfProperties(object: StixObject, report: Report, { customProperties: names }: RuleContext): void {
   if (hasExtensionOf(object, 'toplevel-property-extension')) return;
+  const list = shortened(names.join(', '));
   report([], {
-    en: `Custom properties should come with an extension: ${shortened(names.join(', '))}.`,
-    zh: `自定义属性应由扩展定义：${shortened(names.join(', '))}。`,
+    en: `Custom properties should come with an extension: ${list}.`,
+    zh: `自定义属性应由扩展定义：${list}。`,
   });
 }
 

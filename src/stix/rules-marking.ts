@@ -77,6 +77,17 @@ function checkFixed(object: StixObject, report: Report, marking: TlpMarking): vo
   }
 }
 
+// Who refers to the id means that marking. A warning: what other producers publish has statements under such ids.
+function checkTlp1Id({ id, definition_type: kind }: StixObject, report: Report): void {
+  if (kind === 'tlp') return;
+  const marking = tlp1Markings.find((known) => known.id === id);
+  if (marking === undefined) return;
+  report(['id'], {
+    en: `This is the id of ${marking.name}, which has "definition_type": "tlp" and "definition": {"tlp": "${marking.value}"}; give another marking an id of its own.`,
+    zh: `这是 ${marking.name} 的 id，它有 "definition_type": "tlp" 和 "definition": {"tlp": "${marking.value}"}；其他标记请使用自己的 id。`,
+  });
+}
+
 function checkTlp1(object: StixObject, report: Report): void {
   if (object.definition_type !== 'tlp') return;
   const value = isObject(object.definition) ? object.definition.tlp : undefined;
@@ -115,5 +126,6 @@ export const markingRules: readonly Rule[] = [
   { code: 'STIX-7.2-self-marking', section: 'STIX 2.1 §7.2', level: 'error', types, check: checkSelfMarking },
   { code: 'STIX-7.2.1-statement', section: 'STIX 2.1 §7.2.1', level: 'error', types, check: checkStatement },
   { code: 'STIX-7.2.1-tlp', section: 'STIX 2.1 §7.2.1', level: 'error', types, check: checkTlp1 },
+  { code: 'STIX-7.2.1-tlp-id', section: 'STIX 2.1 §7.2.1', level: 'warning', types, check: checkTlp1Id },
   { code: 'TLP-2.0-marking', section: 'TLP 2.0 extension of STIX 2.1', level: 'error', types, check: checkTlp2 },
 ];

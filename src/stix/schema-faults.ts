@@ -69,6 +69,7 @@ const chineseHints: Readonly<Record<string, string>> = {
   hex: '偶数个十六进制数字',
   identifier: '对象类型、两个连字符和 RFC 4122 的 UUID',
   'language-tag': 'RFC 5646 语言标签：以连字符连接的子标签，每个最多八个字母或数字',
+  'observable-type': '可观察对象的类型，例如 "file"',
   'property-name': '小写字母、数字和下划线，3 至 250 个字符，且不是保留名称（§3.8）',
   timestamp: 'RFC 3339 的 UTC 时间，T 和 Z 大写，例如 2016-01-20T12:31:12.123Z，且日期真实存在',
   'timestamp-millis': '精确到毫秒或更细的时间',
@@ -185,7 +186,7 @@ function containsFault({ parentSchema }: SchemaError): Found {
       }
     : {
         en: 'The list must name at least one cyber-observable object.',
-        zh: '列表须至少引用一个网络可观测对象（SCO）。',
+        zh: '列表须至少引用一个可观察对象（SCO）。',
       };
   return [codeOf(parentSchema, 'STIX-4.14-needs-observable'), text];
 }

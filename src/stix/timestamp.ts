@@ -7,7 +7,8 @@ import type { Micros } from '../store/store.ts';
 
 // STIX 2.1 §2.16: RFC 3339 with upper-case T and Z, no offset, at least one fraction digit after a dot.
 // Any number of fraction digits is legal; more than 64 say nothing, and versions are shown in many places.
-const stixTimestamp = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,64}))?Z$/;
+const stixTimestamp = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,64})?Z$/;
+const secondsLength = '2016-01-20T12:31:12'.length;
 // RFC 3339 §5.6 as clients send it: any offset, lower case too.
 const rfc3339 = /^(\d{4})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,9}))?(?:[Zz]|([+-])(\d{2}):(\d{2}))$/;
 
@@ -33,16 +34,13 @@ function isRealTime(hour: number, minute: number, second: number): boolean {
  * Undefined when the text is not a STIX timestamp or not a real date.
  */
 export function findVersionKey(timestamp: string): string | undefined {
-  const match = stixTimestamp.exec(timestamp);
-  if (match === null) return undefined;
-  const [, year, month, day, hour, minute, second, fraction] = match;
-  if (!isRealDate(Number(year), Number(month), Number(day))) return undefined;
-  if (!isRealTime(Number(hour), Number(minute), Number(second))) return undefined;
-  const seconds = timestamp.slice(0, 19);
-  if (fraction === undefined) return seconds;
-  let end = fraction.length;
-  while (end > 0 && fraction[end - 1] === '0') end -= 1;
-  return end === 0 ? seconds : `${seconds}.${fraction.slice(0, end)}`;
+  if (!stixTimestamp.test(timestamp)) return undefined;
+  const at = (from: number, to: number): number => Number(timestamp.slice(from, to));
+  if (!isRealDate(at(0, 4), at(5, 7), at(8, 10)) || !isRealTime(at(11, 13), at(14, 16), at(17, 19))) return undefined;
+  // Without the Z and the zeros before it; of a fraction of zeros its dot goes too.
+  let end = timestamp.length - 1;
+  while (end > secondsLength && timestamp[end - 1] === '0') end -= 1;
+  return timestamp.slice(0, end === secondsLength + 1 ? secondsLength : end);
 }
 
 /**

@@ -210,6 +210,14 @@ describe('what the schema says', () => {
   });
 
   test.each([
+    [0.01, 19.99, true],
+    [0.1, 0.3, true],
+    [0.01, 19.995, false],
+  ])('a multiple of %d: %d (%s)', (multipleOf, value, isOne) => {
+    expect(compileSchema({ multipleOf })(value)).toHaveLength(isOne ? 0 : 1);
+  });
+
+  test.each([
     ['draft-07', { $schema: 'http://json-schema.org/draft-07/schema#', dependencies: { a: ['b'] }, definitions: {} }],
     ['2019-09', { $schema: 'https://json-schema.org/draft/2019-09/schema', items: [{ type: 'string' }] }],
     ['2020-12', { $schema: 'https://json-schema.org/draft/2020-12/schema', prefixItems: [{ type: 'string' }] }],
@@ -302,6 +310,49 @@ describe('no schema and no content makes the check slow', () => {
 
   test('what is a promise to ajv is a verdict like others', () => {
     expect(compileSchema({ $async: true, type: 'string' })(5)).toHaveLength(1);
+  });
+
+  const many = (count: number, make: (index: number) => unknown) => Array.from({ length: count }, (_, at) => make(at));
+  const names = (count: number) => many(count, (index) => `p${index}`) as string[];
+  const each = (count: number, make: (index: number) => unknown) =>
+    Object.fromEntries(many(count, (index) => [`p${index}`, make(index)]) as [string, unknown][]);
+
+  test.each<[name: string, schema: JsonSchema, value: unknown]>([
+    ['names that are required', { items: { anyOf: [{ required: names(50_000) }, true] } }, many(100_000, () => ({}))],
+    ['names of properties', { items: { properties: each(2000, () => ({})) } }, many(100_000, () => ({}))],
+    ['names that need others', { items: { dependentRequired: each(1000, () => ['q']) } }, many(100_000, () => ({}))],
+    ['the length of a long text', { allOf: many(300, () => ({ maxLength: 9_000_000 })) }, 'a'.repeat(2_000_000)],
+    ['the number of many names', { allOf: many(300, () => ({ maxProperties: 1e9 })) }, each(100_000, () => 1)],
+    [
+      'a long constant',
+      { $defs: { long: { const: names(50_000) } }, allOf: many(400, () => ({ $ref: '#/$defs/long' })) },
+      names(50_000),
+    ],
+    [
+      'a long list of what is allowed',
+      { items: { anyOf: [{ enum: many(20_000, (a) => ({ a })) }, true] } },
+      many(5000, (b) => ({ b })),
+    ],
+    ['a long text in a list', { allOf: many(300, () => ({ uniqueItems: true })) }, ['a'.repeat(2_000_000), 'b']],
+    [
+      'a pattern that learns each character anew',
+      { pattern: `^(?:(?:${many(1300, (index) => String.fromCharCode(0x4e00 + index)).join('|')}|[^x])x)*y` },
+      many(20_000, (index) => `${String.fromCharCode(0x100 + index)}x`).join(''),
+    ],
+  ])('%s, looked at again and again, use up what a value may take', (_name, schema, value) => {
+    expect(compileSchema(schema)(value)).toBeUndefined();
+  });
+
+  test('what is asked of a few values costs little', () => {
+    const schema = { required: names(50), properties: each(50, () => ({ enum: names(250) })), maxProperties: 60 };
+    expect(compileSchema({ items: schema })(many(200, () => each(50, () => 'p9')))).toEqual([]);
+  });
+
+  test('a list of required names is not gone through for more errors than are kept', () => {
+    const errors = compileSchema({ properties: { a: { required: names(5000) } } })({ a: {} });
+    expect(errors).toHaveLength(64);
+    const within = { anyOf: [{ required: ['q'] }, { required: names(5000) }] };
+    expect(compileSchema(within)({})?.length).toBeLessThan(200);
   });
 
   test('a dictionary with a fault under each name', () => {

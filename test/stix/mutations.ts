@@ -85,6 +85,11 @@ const dataTypes: readonly Row[] = [
     'observed-data',
     { objects: { a: { type: 'directory', path: '/', contains_refs: ['b'] } }, object_refs: undefined },
   ],
+  [
+    'STIX-2.13-observable-type',
+    'observed-data',
+    { objects: { a: { type: 'malware', is_family: false } }, object_refs: undefined },
+  ],
   ['STIX-2.15-string', 'campaign', { name: 7 }],
   ['STIX-2.16-timestamp', 'campaign', { first_seen: '2023-02-29T00:00:00Z' }],
 ];

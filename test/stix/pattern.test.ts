@@ -153,6 +153,18 @@ describe('precedence (§9.5.3)', () => {
   });
 });
 
+test('comments are white space, as in the published grammar', () => {
+  const plain = parsePattern("[file:name = 'a//b' AND file:size = 1] AND [url:value = '/*']");
+  const commented = parsePattern(
+    "/* [ */ [file:name /**/ = 'a//b' // one ] '\n AND file:size = 1]// two\r\n/* three\n */AND [url:value = '/*']//",
+  );
+  const withoutPlaces = (value: unknown): string => JSON.stringify(value).replaceAll(/"offset":\d+/g, '');
+  expect(withoutPlaces(commented)).toBe(withoutPlaces(plain));
+  expect(plain).toHaveProperty('pattern');
+  expect(parsePattern("[file:name = 'a'] /* b")).toMatchObject({ fault: { offset: 18 } });
+  expect(parsePattern("[file:name = 'a'] / b")).toMatchObject({ fault: { offset: 18 } });
+});
+
 describe('faults have a position and say what was expected', () => {
   test.each<[pattern: string, offset: number, message: RegExp]>([
     ['', 0, /square brackets, found the end/],
