@@ -1,8 +1,12 @@
 /** `npm run bench -- NAME`: measured comparisons. Everything is a ratio taken in one run, since machines differ. */
 
+import { benchPages } from './pages.ts';
 import { benchValidate } from './validate.ts';
 
-const benches: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = { validate: benchValidate };
+const benches: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
+  pages: benchPages,
+  validate: benchValidate,
+};
 
 const [name, ...args] = process.argv.slice(2);
 const bench = name === undefined ? undefined : benches[name];
