@@ -17,7 +17,11 @@ export const variables = {
     fallback: '',
     meaning: 'URL under which clients reach the server, when it is not the listening address',
   },
-  HUIJU_STORE: { fallback: 'sqlite:./data/huiju.db', meaning: 'Where everything is kept: sqlite:PATH' },
+  HUIJU_STORE: {
+    fallback: 'sqlite:./data/huiju.db',
+    meaning: 'Where everything is kept: sqlite:PATH or a mongodb:// URL',
+  },
+  HUIJU_STORE_FILE: { fallback: '', meaning: 'File that holds the value of HUIJU_STORE, for a URL with a password' },
   HUIJU_COLLECTIONS: {
     fallback: './collections',
     meaning: 'Folder of the files that declare API roots and collections',
@@ -80,6 +84,8 @@ type Parsed<T> = { readonly value: T } | { readonly fault: string };
 
 const mebibyte = 1024 ** 2;
 const gibibyte = 1024 ** 3;
+// A document has 16 MiB at most, and more in it than the object's text.
+const longestInMongo = 15 * mebibyte;
 const byteUnits = new Map([
   ['', 1],
   ['B', 1],
@@ -131,12 +137,32 @@ function parsePublicUrl(text: string): Parsed<string> {
   return { value };
 }
 
-function parseStore(text: string): Parsed<StoreLocation> {
-  if (/^mongodb(\+srv)?:/i.test(text)) {
-    return { fault: 'names a MongoDB store, which this version does not have; use sqlite:PATH' };
+/** The form alone: whether there is such a database shows when it is opened. */
+function parseMongoUrl(url: string): Parsed<StoreLocation> {
+  const [, authority = '', database = ''] =
+    /^mongodb(?:\+srv)?:\/\/([^/?#]+)(?:\/([^/?#]*))?(?:\?[^#]*)?$/.exec(url) ?? [];
+  const login = authority.lastIndexOf('@') === -1 ? '' : authority.slice(0, authority.lastIndexOf('@'));
+  if (authority === '' || authority.endsWith('@') || login.includes('@')) {
+    return {
+      fault:
+        'must be mongodb://HOST[,HOST...]/DATABASE, or mongodb+srv://HOST/DATABASE; in user and password @ : / ? # % are written %40 %3A %2F %3F %23 %25',
+    };
   }
+  if (!/^[A-Za-z0-9_-]{0,63}$/.test(database)) {
+    return { fault: 'must name a database of at most 63 letters, digits, _ and -, or none for huiju' };
+  }
+  return { value: { kind: 'mongodb', url } };
+}
+
+/** Reads a value of HUIJU_STORE. */
+export function parseStore(text: string): Parsed<StoreLocation> {
+  if (/^mongodb(\+srv)?:/i.test(text)) return parseMongoUrl(text);
   const path = /^sqlite:(.+)$/.exec(text)?.[1];
-  if (path === undefined) return { fault: 'must be sqlite:PATH, for example sqlite:./data/huiju.db' };
+  if (path === undefined)
+    return {
+      fault:
+        'must be sqlite:PATH, for example sqlite:./data/huiju.db, or a URL that begins with mongodb:// or mongodb+srv://',
+    };
   if (path.startsWith('//'))
     return { fault: 'has slashes too many: an absolute path is written sqlite:/var/lib/huiju.db' };
   if (path === ':memory:') return { fault: 'must name a file: what is acknowledged has to survive a restart' };
@@ -181,6 +207,14 @@ function readText(text: string): Parsed<string> {
   } catch (error) {
     return { fault: `the file cannot be read: ${systemReasonOf(error)}` };
   }
+}
+
+/** As a secret that is mounted. What the file holds is never shown. */
+export function parseStoreFile(path: string): Parsed<StoreLocation> {
+  const read = readText(path);
+  if ('fault' in read) return read;
+  const store = parseStore(read.value.trim());
+  return 'value' in store ? store : { fault: `what the file holds ${store.fault}` };
 }
 
 /** Why these do not serve as certificate and key; undefined when they do. */
@@ -256,6 +290,9 @@ function checkTogether(config: Config, env: Environment, allowPlainHttp: boolean
   if ((env.HUIJU_TLS_CERT === undefined) !== (env.HUIJU_TLS_KEY === undefined)) {
     mistakes.push('HUIJU_TLS_CERT and HUIJU_TLS_KEY go together: set both or neither');
   }
+  if (env.HUIJU_STORE !== undefined && env.HUIJU_STORE_FILE !== undefined) {
+    mistakes.push('HUIJU_STORE and HUIJU_STORE_FILE both name the store: unset one');
+  }
   if (transport.kind === 'https' && publicUrl?.startsWith('http:')) {
     mistakes.push('HUIJU_PUBLIC_URL begins with http://, but the server speaks TLS: make it https://');
   }
@@ -263,6 +300,11 @@ function checkTogether(config: Config, env: Environment, allowPlainHttp: boolean
   const wantsTls = env.HUIJU_TLS_CERT !== undefined || env.HUIJU_TLS_KEY !== undefined;
   if (!isLoopback(host) && !wantsTls && !isProxied && !allowPlainHttp) {
     mistakes.push(`HUIJU_HOST is ${JSON.stringify(host)}: ${plainHttpHelp}`);
+  }
+  if (config.store.kind === 'mongodb' && config.maxObjectLength > longestInMongo) {
+    mistakes.push(
+      `HUIJU_MAX_OBJECT_LENGTH is ${config.maxObjectLength}, over what a document of MongoDB holds: at most 15MiB`,
+    );
   }
   if (page.size > page.max) {
     mistakes.push(`HUIJU_PAGE_SIZE is ${page.size}, over HUIJU_PAGE_MAX, which is ${page.max}`);
@@ -284,7 +326,7 @@ export function examineConfig(env: Environment = process.env): { config: Config;
     host: read('HUIJU_HOST', parseHost),
     port: read('HUIJU_PORT', parseWhole(0, 65_535)),
     publicUrl: find('HUIJU_PUBLIC_URL', parsePublicUrl),
-    store: read('HUIJU_STORE', parseStore),
+    store: find('HUIJU_STORE_FILE', parseStoreFile) ?? read('HUIJU_STORE', parseStore),
     collections: resolve(read('HUIJU_COLLECTIONS', (text) => ({ value: text }))),
     transport: findTransport(find('HUIJU_TLS_CERT', readText), find('HUIJU_TLS_KEY', readText), mistakes),
     trustedProxy: find('HUIJU_TRUSTED_PROXY', parseProxies) ?? [],

@@ -11,6 +11,7 @@ import { createBaseUrl, formatAuthority } from './http/base-url.ts';
 import { allowHalfOpen, connectionOptions, limitConnections } from './http/connections.ts';
 import { answerParserErrors } from './http/error-handler.ts';
 import { defaultLimits, type HttpLimits } from './http/limits.ts';
+import { createMessages, type Messages } from './http/messages.ts';
 import { createOutbox } from './http/outbox.ts';
 import { createUploads } from './http/uploads.ts';
 import { startAccessLog } from './hub/access-log.ts';
@@ -22,6 +23,7 @@ import { openStore } from './store/open-store.ts';
 import { createTurns } from './taxii/add-objects.ts';
 import { loadApiRoots } from './taxii/api-roots.ts';
 import { startChecker } from './taxii/checker.ts';
+import { startRetention } from './taxii/retention.ts';
 
 export interface RunningServer {
   /** Where clients find the server, without a slash at the end. */
@@ -51,8 +53,8 @@ const ciphers = [
   'ECDHE-RSA-AES128-GCM-SHA256',
 ].join(':');
 
-function createServer({ transport }: Config, limits: HttpLimits): Server {
-  const options = connectionOptions(limits);
+function createServer({ transport }: Config, limits: HttpLimits, messages: Messages): Server {
+  const options = { ...connectionOptions(limits), ...messages.options };
   if (transport.kind === 'http') return createHttpServer(options);
   const { cert, key } = transport;
   const tls = { cert, key, ciphers, minVersion: 'TLSv1.2', honorCipherOrder: true } as const;
@@ -143,7 +145,15 @@ export async function startServer(
     onExcess: (requests) =>
       log.warn({ requests }, 'requests without login are not in the access log: too many of an address in a minute'),
   });
-  const server = createServer(config, limits);
+  const retention = startRetention({
+    store,
+    roots,
+    now: microsNow,
+    onExpired: (collection, versions) => log.info({ collection, versions }, 'versions have expired'),
+    onFault: (err) => log.warn({ err }, 'what is too old could not be removed; trying again every few minutes'),
+  });
+  const messages = createMessages();
+  const server = createServer(config, limits, messages);
   const silent = trackSilent(server);
   const work = createTracker();
   let closing: Promise<void> | undefined;
@@ -179,6 +189,7 @@ export async function startServer(
         track: work.track,
       },
     });
+    messages.adopt(app);
     server.on('request', app).on('checkContinue', app).on('checkExpectation', app);
     answerParserErrors(server, log, config.corsOrigins);
     allowHalfOpen(server);
@@ -191,6 +202,7 @@ export async function startServer(
     const close = async (): Promise<void> => {
       await closeServer(server, silent);
       await work.settled();
+      await retention.close();
       await accessLog.close();
       await checker.close();
       await store.close();
@@ -206,6 +218,7 @@ export async function startServer(
     };
   } catch (error) {
     server.close();
+    await retention.close();
     await accessLog.close();
     await checker.close();
     await store.close();

@@ -1,4 +1,4 @@
-/** Numbers as people read them. */
+/** Numbers as people read and write them. */
 
 const byteUnits = ['KiB', 'MiB', 'GiB', 'TiB'];
 
@@ -26,4 +26,22 @@ export function formatDuration(seconds: number): string {
 /** `1 object`, `12,345 objects`. */
 export function formatCount(count: number, noun: string): string {
   return `${count.toLocaleString('en-US')} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+const spanUnits = new Map([
+  ['d', 86_400_000_000],
+  ['h', 3_600_000_000],
+  ['m', 60_000_000],
+]);
+
+/** The microseconds of a time span such as `30d`, `12h` or `45m`; undefined when it is none. */
+export function findSpan(text: string): number | undefined {
+  const [, amount, unit = ''] = /^(\d{1,6})([mhd])$/.exec(text) ?? [];
+  return amount === undefined ? undefined : Number(amount) * (spanUnits.get(unit) ?? 0);
+}
+
+/** `30d`, `12h`, `45m`: in the largest unit of which it is a multiple. */
+export function formatSpan(micros: number): string {
+  const [unit, length] = [...spanUnits].find(([, each]) => micros % each === 0) ?? ['m', 60_000_000];
+  return `${Math.round(micros / length)}${unit}`;
 }

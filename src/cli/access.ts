@@ -6,10 +6,10 @@ import { findUser, unknownUser } from '../hub/users.ts';
 import { formatMicros, microsNow } from '../stix/timestamp.ts';
 import type { AccessEntry, AccessQuery, Micros, Store } from '../store/store.ts';
 import { loadApiRoots } from '../taxii/api-roots.ts';
-import { formatBytes } from '../text.ts';
+import { findSpan, formatBytes } from '../text.ts';
 import { findCollection } from './find-collection.ts';
 import { printList } from './output.ts';
-import { findSpan, findTime } from './when.ts';
+import { findTime } from './when.ts';
 import { withStore } from './with-store.ts';
 
 interface AccessOptions {

@@ -10,7 +10,7 @@ import type { Command } from 'commander';
 import { type Config, loadConfig } from '../config.ts';
 import { OperatorError } from '../errors.ts';
 import { type BackupFile, type BackupPart, decodeBackup, encodeBackup, type PartCounts } from '../store/backup-file.ts';
-import { hasStore, openStore } from '../store/open-store.ts';
+import { hasStore, nameOfStore, openStore, type StoreLocation } from '../store/open-store.ts';
 import type { Store } from '../store/store.ts';
 import { formatBytes, formatCount } from '../text.ts';
 import { printLine } from './output.ts';
@@ -119,7 +119,7 @@ async function syncFolder(path: string): Promise<void> {
 async function openStoreToBackUp(config: Config): Promise<Store> {
   // Not made here: a slip in HUIJU_STORE would yield backups of nothing.
   if (!(await hasStore(config.store)))
-    throw new OperatorError(`there is no store at ${config.store.path}, where HUIJU_STORE points to`);
+    throw new OperatorError(`there is no store at ${nameOfStore(config.store)}, where HUIJU_STORE points to`);
   return openStore(config.store);
 }
 
@@ -154,12 +154,17 @@ export function describeCounts(counts: PartCounts): string {
   ].join(', ');
 }
 
+async function filesOf(store: StoreLocation): Promise<readonly string[]> {
+  if (store.kind !== 'sqlite') return [];
+  const file = await realPathOf(store.path);
+  return [file, `${file}-wal`, `${file}-shm`];
+}
+
 /** What the backup is made of must not be replaced by it. */
 async function refuseOwnFiles(config: Config, path: string): Promise<void> {
   const real = await realPathOf(path);
-  const store = await realPathOf(config.store.path);
   const collections = await realPathOf(config.collections);
-  const isOwn = [store, `${store}-wal`, `${store}-shm`].includes(real) || dirname(real) === collections;
+  const isOwn = (await filesOf(config.store)).includes(real) || dirname(real) === collections;
   if (isOwn) throw new OperatorError(`${path} is part of what would be backed up: name another file`);
 }
 

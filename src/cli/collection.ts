@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { formatMicros } from '../stix/timestamp.ts';
 import type { CollectionState } from '../store/store.ts';
 import { type ApiRoot, type Collection, loadApiRoots } from '../taxii/api-roots.ts';
-import { formatBytes } from '../text.ts';
+import { formatBytes, formatSpan } from '../text.ts';
 import { printList } from './output.ts';
 import { withStore } from './with-store.ts';
 
@@ -15,6 +15,8 @@ interface Listed {
   readonly title: string | null;
   readonly read: readonly string[];
   readonly write: readonly string[];
+  /** After which time versions go; null: they stay. */
+  readonly expire_after: string | null;
   /** Versions that are held now. */
   readonly objects: number;
   readonly bytes: number;
@@ -35,6 +37,7 @@ function describe(
     title: collection.title ?? null,
     read: collection.read,
     write: collection.write,
+    expire_after: collection.expireAfter === undefined ? null : formatSpan(collection.expireAfter),
     objects: state?.versions ?? 0,
     bytes: state?.bytes ?? 0,
     last_date_added: highWater === 0 ? null : formatMicros(highWater),

@@ -22,6 +22,7 @@ const commands: Readonly<Record<string, (program: Command) => Promise<void>>> = 
   access: async (program) => (await import('./access.ts')).registerAccess(program),
   backup: async (program) => (await import('./backup.ts')).registerBackup(program),
   restore: async (program) => (await import('./restore.ts')).registerRestore(program),
+  store: async (program) => (await import('./store.ts')).registerStore(program),
   check: async (program) => (await import('./check.ts')).registerCheck(program),
 };
 

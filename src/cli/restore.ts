@@ -10,11 +10,10 @@ import { codeOf, OperatorError } from '../errors.ts';
 import { type BackupFile, decodeBackup } from '../store/backup-file.ts';
 import { assertNoStore, restoreStore } from '../store/open-store.ts';
 import type { SnapshotPart } from '../store/store.ts';
-import { formatCount } from '../text.ts';
 import { describeCounts, readDeclarations, verifyBackup } from './backup.ts';
 import { printLine } from './output.ts';
-import { startProgress } from './progress.ts';
 import { cannot } from './reason.ts';
+import { showParts } from './show-parts.ts';
 import { untilSignal } from './signals.ts';
 
 /** SHA-256 of the files that a fresh checkout and the package have in `collections/`. */
@@ -92,22 +91,11 @@ async function withDeclarations(
 }
 
 async function* readParts(path: string, total: number, signal: AbortSignal): AsyncGenerator<SnapshotPart> {
-  const progress = startProgress('restore', total);
   const input = createReadStream(path);
-  let objects = 0;
-  let bytes = 0;
   try {
-    for await (const part of decodeBackup(input)) {
-      signal.throwIfAborted();
-      if (part.part === 'file') continue;
-      yield part;
-      if (part.part !== 'object') continue;
-      objects += 1;
-      bytes += Buffer.byteLength(part.text);
-      progress.update(bytes, formatCount(objects, 'object'));
-    }
+    for await (const part of showParts('restore', total, decodeBackup(input), signal))
+      if (part.part !== 'file') yield part;
   } finally {
-    progress.stop();
     input.destroy();
   }
 }

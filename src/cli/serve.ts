@@ -1,21 +1,22 @@
 /** `huiju serve`: runs the server until it is told to end. */
 
-import { rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { type Config, loadConfig } from '../config.ts';
 import type { RunningServer } from '../server.ts';
 import { nextSignal } from './signals.ts';
 
-/** Where the first password goes when nobody is looking. */
+/** Where the first password goes when nobody is looking: beside the store; `data` is where the usual one is. */
 function passwordFileOf({ store }: Config): string {
-  return join(dirname(store.path), 'admin-password');
+  return store.kind === 'sqlite' ? join(dirname(store.path), 'admin-password') : resolve('data', 'admin-password');
 }
 
 /** Keeps the first password for its owner: on a terminal it is shown, else a file is written that nobody else can read. */
 async function keepPassword(config: Config, password: string): Promise<void> {
   if (process.stdout.isTTY) return;
   const file = passwordFileOf(config);
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   // Whatever lies there may have other rights, or be a link.
   await rm(file, { force: true });
   await writeFile(file, `${password}\n`, { mode: 0o600, flag: 'wx' });

@@ -2,8 +2,9 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { createToken, listTokens, revokeToken } from '../hub/tokens.ts';
 import { findMicros, microsNow } from '../stix/timestamp.ts';
 import type { Micros } from '../store/store.ts';
+import { findSpan } from '../text.ts';
 import { printLine, printList } from './output.ts';
-import { findSpan, findTime } from './when.ts';
+import { findTime } from './when.ts';
 import { withStore } from './with-store.ts';
 
 // Beyond it, times have five digits for the year.

@@ -49,7 +49,7 @@ export function onDeparture(
   response.once('close', () => {
     clearTimeout(timer);
     socket.off('end', halfClosed);
-    depart();
+    if (!response.writableFinished) depart();
   });
 }
 

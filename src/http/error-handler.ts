@@ -15,6 +15,9 @@ import { send, type TaxiiResponse } from './send.ts';
 const lingerBytes = 8 * 1024 * 1024;
 const lingerMilliseconds = 2000;
 
+/** Seconds after which it is worth trying again, where nothing says better: a disk is not freed sooner. */
+const retryAfter = '10';
+
 function describe(error: TaxiiError, errorId: string): ErrorResource {
   const isOurs = error.status >= 500;
   return {
@@ -75,6 +78,7 @@ export function createErrorHandler(log: Log): ErrorRequestHandler {
       return;
     }
     if (taxiiError.status >= 500) log.error({ err: error, error_id: errorId }, 'request failed');
+    if (taxiiError.status === 503) response.setHeader('Retry-After', retryAfter);
     for (const [name, value] of Object.entries(taxiiError.headers)) response.setHeader(name, value);
     if (taxiiError.status === 401) response.setHeader('WWW-Authenticate', challenges);
     const resource = describe(taxiiError, errorId);

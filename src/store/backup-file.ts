@@ -33,7 +33,8 @@ type FieldType = 'string' | 'number' | 'boolean' | 'string or null' | 'number or
 const textFields = (...names: string[]) => Object.fromEntries(names.map((name) => [name, 'string' as const]));
 const numberFields = (...names: string[]) => Object.fromEntries(names.map((name) => [name, 'number' as const]));
 
-const shapes: Readonly<Record<BackupPart['part'], Readonly<Record<string, FieldType>>>> = {
+/** The fields of each kind of part. */
+export const shapes: Readonly<Record<BackupPart['part'], Readonly<Record<string, FieldType>>>> = {
   file: textFields('name', 'content'),
   sequence: numberFields('last'),
   collection: { ...textFields('collection'), ...numberFields('highWater', 'generation', 'versions', 'bytes') },
@@ -77,7 +78,7 @@ function isName(name: string): boolean {
 }
 
 /** Counts parts, and holds the objects of each collection against its state. */
-function createTally() {
+export function createTally() {
   const counts: Record<BackupPart['part'], number> = {
     file: 0,
     sequence: 0,

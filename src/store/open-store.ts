@@ -1,46 +1,62 @@
 /** Opens the store that is configured; above this line nobody asks which one it is. */
 
 import { existsSync } from 'node:fs';
-import type { SnapshotPart, Store, StoreGlimpse } from './store.ts';
+import type { Restoring, SnapshotPart, Store, StoreGlimpse } from './store.ts';
 
-export interface StoreLocation {
-  readonly kind: 'sqlite';
-  readonly path: string;
+// The drivers are loaded where they are needed, so that commands which need no store do not wait for one.
+const sqlite = () => import('./sqlite/sqlite-store.ts');
+const sqliteSnapshot = () => import('./sqlite/snapshot.ts');
+const mongo = () => import('./mongo/mongo-store.ts');
+const mongoRestore = () => import('./mongo/restore.ts');
+
+export type StoreLocation =
+  | { readonly kind: 'sqlite'; readonly path: string }
+  /** A connection string; it may hold a password, and is not shown. */
+  | { readonly kind: 'mongodb'; readonly url: string };
+
+/** The location in words, without secrets. */
+export function nameOfStore(location: StoreLocation): string {
+  if (location.kind === 'sqlite') return location.path;
+  return location.url.replace(/\/\/[^@/]*@/, '//').replace(/\?.*$/, '');
 }
 
 /** Opens the store, making it if there is none. Throws OperatorError when it cannot be used. */
-export async function openStore({ path }: StoreLocation): Promise<Store> {
-  // Loaded here, so that commands which need no store do not wait for a driver.
-  const { openSqliteStore } = await import('./sqlite/sqlite-store.ts');
-  return openSqliteStore({ path });
+export async function openStore(location: StoreLocation): Promise<Store> {
+  if (location.kind === 'mongodb') return (await mongo()).openMongoStore({ url: location.url });
+  return (await sqlite()).openSqliteStore({ path: location.path });
 }
 
 /**
  * Opens a store to look at it, without changing a byte of it or bringing it to the newest layout, while others use it or
  * not. Undefined: there is none. Throws OperatorError when it is not one that this version can read.
  */
-export async function openGlimpse({ path }: StoreLocation): Promise<StoreGlimpse | undefined> {
-  if (!existsSync(path)) return undefined;
-  const { openSqliteGlimpse } = await import('./sqlite/sqlite-store.ts');
-  return openSqliteGlimpse(path);
+export async function openGlimpse(location: StoreLocation): Promise<StoreGlimpse | undefined> {
+  if (location.kind === 'mongodb') return (await mongo()).openMongoGlimpse(location.url);
+  if (!existsSync(location.path)) return undefined;
+  return (await sqlite()).openSqliteGlimpse(location.path);
 }
 
 /** Whether there is a store. Makes nothing. */
-export async function hasStore({ path }: StoreLocation): Promise<boolean> {
-  return existsSync(path);
+export async function hasStore(location: StoreLocation): Promise<boolean> {
+  return location.kind === 'mongodb' ? (await mongo()).hasMongoStore(location.url) : existsSync(location.path);
 }
 
 /** Throws OperatorError, with what is in the way, unless a store can be restored here. */
-export async function assertNoStore({ path }: StoreLocation): Promise<void> {
-  const { assertNoSqliteStore } = await import('./sqlite/snapshot.ts');
-  assertNoSqliteStore(path);
+export async function assertNoStore(location: StoreLocation): Promise<void> {
+  if (location.kind === 'mongodb') return (await mongoRestore()).assertNoMongoStore(location.url);
+  (await sqliteSnapshot()).assertNoSqliteStore(location.path);
 }
 
 /**
  * Makes a store of a snapshot, of whatever kind of store it is. The store is there when this resolves, complete and on
- * disk, and not before. Throws OperatorError, and leaves nothing, when there is a store or it cannot be written.
+ * disk, and not before. Throws OperatorError when there is a store or it cannot be written. Then it leaves nothing, but for
+ * what a copy into MongoDB has written, which the next run needs not write again.
  */
-export async function restoreStore({ path }: StoreLocation, parts: AsyncIterable<SnapshotPart>): Promise<void> {
-  const { restoreSqliteStore } = await import('./sqlite/snapshot.ts');
-  await restoreSqliteStore(path, parts);
+export async function restoreStore(
+  location: StoreLocation,
+  parts: AsyncIterable<SnapshotPart>,
+  restoring: Restoring = {},
+): Promise<void> {
+  if (location.kind === 'mongodb') return (await mongoRestore()).restoreMongoStore(location.url, parts, restoring);
+  await (await sqliteSnapshot()).restoreSqliteStore(location.path, parts, restoring);
 }

@@ -48,6 +48,9 @@ export interface VersionName {
   readonly versionKey: string | null;
 }
 
+/** Who deletes what is older than its collection keeps. Not a name that a user can have. */
+export const retentionUser = '(retention)';
+
 /** That a version was deleted. It stays when the version is published again. */
 export interface Tombstone {
   /** date_added the version had. */
@@ -141,6 +144,7 @@ export interface CollectionState {
   readonly bytes: number;
 }
 
+/** `seq` is its position in the changes of the collection. */
 export type Change =
   | {
       readonly op: 'add';
@@ -283,11 +287,20 @@ export type SnapshotPart =
   | ({ readonly part: 'access' } & AccessEntry)
   | ({ readonly part: 'access-totals' } & AccessTotals);
 
+/** How a store is made of a snapshot. */
+export interface Restoring {
+  /** The store that is copied, in words without secrets: an unfinished copy of it is gone on with. Absent: a backup. */
+  readonly copyOf?: string;
+  /** Gets what was written, before anybody can open the store. Resolves to what is wrong, if so: then nothing is left. */
+  readonly verify?: (written: AsyncIterable<SnapshotPart>) => Promise<Error | undefined>;
+}
+
 export interface Store {
   /**
-   * Adds versions to a collection, in their order, all in one commit. The outcomes stand in the same order. A
-   * date_added is unique in its collection and higher than all before it in commit order, whatever the clock says and
-   * however many processes write. `first` and `last` follow at once. Adding what is there already changes nothing.
+   * Adds versions to a collection, in their order, in one commit; a store of several processes may take further ones for
+   * versions that hang on others of the same object. The outcomes stand in the same order. A date_added is unique in its
+   * collection and higher than all before it in commit order, whatever the clock says and however many processes write.
+   * `first` and `last` follow at once. Adding what is there already changes nothing.
    *
    * Versions with a key of their own are held against what the collection has at that moment, those before them in the
    * call included: README.md says which are refused, and why the order of arrival refuses none that is legal.
@@ -314,11 +327,25 @@ export interface Store {
     by: { readonly user: string; readonly onlySubmitter: boolean },
   ): Promise<DeleteOutcome>;
 
+  /**
+   * Takes away versions that were added before `addedBefore`, the oldest first, `limit` of them at most and a thousand at
+   * most, as a deletion by `retentionUser` does: each leaves a tombstone, and what remains gets its `first` and `last` anew. Resolves to how
+   * many of the old ones are gone now, by this call or by another at the same time; 0: none is left, or a snapshot is being
+   * read, and they go later.
+   */
+  expireObjects(collection: string, addedBefore: Micros, limit: number): Promise<number>;
+
   /** State of a collection; of one that never had an object: zeros. */
   getCollectionState(collection: string): Promise<CollectionState>;
 
   /** For each of these, a few thousand at most, whether and when it was deleted here: the newest deletion, if any. */
   findTombstones(collection: string, versions: readonly VersionName[]): Promise<(Tombstone | undefined)[]>;
+
+  /**
+   * Drops tombstones of deletions before `deletedBefore`, the oldest of a collection first and `limit` of them at most, which is a
+   * thousand at most: nothing tells of these deletions any more. Some may stay longer. Resolves to how many went; 0: none is left to go.
+   */
+  dropTombstones(deletedBefore: Micros, limit: number): Promise<number>;
 
   /** State of every collection that ever had an object, by id. */
   listCollectionStates(): Promise<CollectionState[]>;
@@ -326,6 +353,8 @@ export interface Store {
   /** Keeps a status. Statuses that completed before `dropBefore` may go. */
   putStatus(status: KeptStatus, dropBefore: Micros): Promise<void>;
   findStatus(apiRoot: string, id: string): Promise<KeptStatus | undefined>;
+  /** Drops statuses that completed before, `limit` of them at most. Resolves to how many went; 0: none is left to go. */
+  dropStatuses(completedBefore: Micros, limit: number): Promise<number>;
 
   findRecord(kind: string, id: string): Promise<StoredRecord | undefined>;
   /** Records of a kind, ascending by id. */
@@ -345,10 +374,11 @@ export interface Store {
   deleteRecord(kind: string, id: string, expected: number): Promise<boolean>;
 
   /**
-   * Adds and deletes of the whole store after `seq`, ascending, in commit order; `seq` values are never used twice. An
-   * add whose version was deleted since is left out: the delete that follows stands for both.
+   * Adds and deletes of a collection after position `after` (0: all), ascending, in commit order. Positions are those of
+   * this store and are never used twice. An add whose version was deleted since is left out: the delete that follows
+   * stands for both.
    */
-  findChanges(afterSeq: number, limit: number): Promise<Change[]>;
+  findChanges(collection: string, after: number, limit: number): Promise<Change[]>;
 
   /**
    * Keeps a few hundred entries of the access log at most, in one commit. They alone need not survive a power failure.

@@ -24,7 +24,7 @@ export interface AddRequest {
 /** Above this many objects `successes` is left out, never cut: the counts say how many there were. */
 const maxListedSuccesses = 5000;
 // §4.3: a status is kept for 24 hours at least.
-const statusLifetime = 48 * 3600 * 1_000_000;
+export const statusLifetime = 48 * 3600 * 1_000_000;
 /** Objects of one body; each costs memory for its verdict. */
 const maxObjectsOfBody = 200_000;
 /** Characters of a status in which failures are explained in full; after them each names only its first fault. */

@@ -8,6 +8,7 @@ import { createLocator, type Position } from '../stix/locate.ts';
 import type { TlpLevel } from '../stix/markings.ts';
 import { readObject } from '../stix/object-text.ts';
 import { createScanner, ScanError } from '../stix/scan.ts';
+import type { Micros } from '../store/store.ts';
 import { parseApiRoot, type Report } from './parse-api-root.ts';
 
 export interface Collection {
@@ -22,6 +23,8 @@ export interface Collection {
   readonly validation: 'spec' | 'strict';
   /** The strictest marking an object in this collection may carry. */
   readonly tlpCeiling?: TlpLevel;
+  /** Microseconds after which a version goes; absent: never. */
+  readonly expireAfter?: Micros;
 }
 
 export interface ApiRoot {

@@ -4,6 +4,8 @@ import { isName, isRole, nameRule, roleRule } from '../hub/names.ts';
 import { suggest } from '../nearest.ts';
 import { isObject } from '../stix/json-value.ts';
 import { tlpLevels } from '../stix/markings.ts';
+import type { Micros } from '../store/store.ts';
+import { findSpan } from '../text.ts';
 import type { ApiRoot, Collection } from './api-roots.ts';
 
 /** Path segments that the server needs for itself. */
@@ -117,8 +119,21 @@ function openObject(value: unknown, report: Report, known: readonly string[]) {
   return { find, need };
 }
 
+/** What was most likely meant where a time span should stand. */
+function suggestSpan(value: unknown): string {
+  const [, amount, unit] = /^ ?(\d{1,6}) ?(?:([dh])|$)/i.exec(String(value)) ?? [];
+  if (amount === undefined || Number(amount) === 0) return '';
+  return `; did you mean "${Number(amount)}${unit?.toLowerCase() || 'd'}"?`;
+}
+
+const parseExpiry: Parse<Micros> = (value, report) => {
+  const span = typeof value === 'string' && !value.endsWith('m') ? findSpan(value) : undefined;
+  if (span !== undefined && span > 0) return span;
+  return report(`must be a time span in days or hours, such as "90d" or "12h"${suggestSpan(value)}`);
+};
+
 const parseCollection: Parse<Collection> = (value, report) => {
-  const known = ['id', 'alias', 'title', 'description', 'read', 'write', 'validation', 'tlp_ceiling'];
+  const known = ['id', 'alias', 'title', 'description', 'read', 'write', 'validation', 'tlp_ceiling', 'expire_after'];
   const members = openObject(value, report, known);
   if (members === undefined) return undefined;
   const { find, need } = members;
@@ -127,6 +142,7 @@ const parseCollection: Parse<Collection> = (value, report) => {
   const title = need('title', parseCollectionTitle);
   const description = find('description', parseText);
   const tlpCeiling = find('tlp_ceiling', parseOneOf(tlpLevels));
+  const expireAfter = find('expire_after', parseExpiry);
   const rights = {
     read: find('read', parseList(parseReader)) ?? [],
     write: find('write', parseList(parseWriter)) ?? [],
@@ -140,6 +156,7 @@ const parseCollection: Parse<Collection> = (value, report) => {
     ...(description === undefined ? {} : { description }),
     ...rights,
     ...(tlpCeiling === undefined ? {} : { tlpCeiling }),
+    ...(expireAfter === undefined ? {} : { expireAfter }),
   };
 };
 

@@ -6,7 +6,7 @@
 import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { codeOf, TaxiiError } from '../errors.ts';
+import { systemReasonOf, TaxiiError } from '../errors.ts';
 import { createScanner, ScanError, type ScannedObject, type ScanResult } from '../stix/scan.ts';
 
 /** Some objects of a body, in their order. */
@@ -42,8 +42,9 @@ const memoryLength = 1024 * 1024;
 
 const lineFeed = Buffer.from('\n');
 
-function noRoom(): TaxiiError {
-  return new TaxiiError('unavailable', `There is no room for the body in ${tmpdir()}: free some, or set TMPDIR.`, {
+/** What to throw when the folder for bodies does not take one: that is the operator's to mend, and the client may wait. */
+function noRoom(reason: string): TaxiiError {
+  return new TaxiiError('unavailable', `A body cannot be kept in ${tmpdir()}: ${reason}. Mend it, or set TMPDIR.`, {
     'Retry-After': '60',
   });
 }
@@ -112,12 +113,18 @@ class Spool {
       this.#keptBytes += slice.lines.length;
       return;
     }
-    this.#file ??= await openSpoolFile();
     const { lines, ...rest } = slice;
-    const { bytesWritten } = await this.#file.write(lines, 0, lines.length, this.#end);
-    if (bytesWritten !== lines.length) throw noRoom();
+    await this.#append(lines).catch((error: unknown) => {
+      throw noRoom(systemReasonOf(error));
+    });
     this.#filed.push({ ...rest, position: this.#end, length: lines.length });
     this.#end += lines.length;
+  }
+
+  async #append(bytes: Buffer): Promise<void> {
+    this.#file ??= await openSpoolFile();
+    const { bytesWritten } = await this.#file.write(bytes, 0, bytes.length, this.#end);
+    if (bytesWritten !== bytes.length) throw new Error('it took only a part');
   }
 
   async *read(): AsyncGenerator<Slice> {
@@ -158,7 +165,6 @@ export async function* streamSlices(
 }
 
 function toTaxiiError(error: unknown): unknown {
-  if (codeOf(error) === 'ENOSPC') return noRoom();
   if (!(error instanceof ScanError)) return error;
   return new TaxiiError(error.kind === 'syntax' ? 'malformed-json' : 'invalid-envelope', `The body: ${error.message}.`);
 }

@@ -14,7 +14,7 @@ const apiRoot = {
   title: 'Hub',
   collections: [
     { id: openId, alias: 'open', title: 'Open', read: ['user:ann'], write: ['user:ann'] },
-    { id: quietId, alias: 'quiet', title: 'Quiet', read: ['members'] },
+    { id: quietId, alias: 'quiet', title: 'Quiet', read: ['members'], expire_after: '720h' },
   ],
 };
 const agents = { 'User-Agent': 'poller/1.0' };
@@ -129,9 +129,23 @@ describe('what operators see of use', () => {
 
   test('huiju collection list has what each holds and who may use it, also when it left the files', async () => {
     const [open, quiet] = await json('collection', 'list');
-    expect(open).toMatchObject({ api_root: 'hub', id: openId, alias: 'open', read: ['user:ann'], objects: 2 });
+    expect(open).toMatchObject({
+      api_root: 'hub',
+      id: openId,
+      alias: 'open',
+      read: ['user:ann'],
+      expire_after: null,
+      objects: 2,
+    });
     expect(open?.last_date_added).toMatch(/^\d{4}-.*\.\d{6}Z$/);
-    expect(quiet).toMatchObject({ alias: 'quiet', title: 'Quiet', objects: 0, bytes: 0, last_date_added: null });
+    expect(quiet).toMatchObject({
+      alias: 'quiet',
+      title: 'Quiet',
+      expire_after: '30d',
+      objects: 0,
+      bytes: 0,
+      last_date_added: null,
+    });
     mkdirSync(pathOf('others'));
     const [, others] = apiRoot.collections;
     writeFileSync(pathOf('others/hub.json'), JSON.stringify({ ...apiRoot, collections: [others] }));

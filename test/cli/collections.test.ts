@@ -84,10 +84,11 @@ describe('a declared API root', () => {
           write: ['role:publisher'],
           validation: 'strict',
           tlp_ceiling: 'amber+strict',
+          expire_after: '36h',
         },
       ],
     };
-    const { tlp_ceiling: tlpCeiling, ...sameKeys } = file.collections[0] ?? {};
+    const { tlp_ceiling: tlpCeiling, expire_after: _, ...sameKeys } = file.collections[0] ?? {};
     expect(loadApiRoots(await write({ 'full.json': file }))).toEqual([
       {
         name: 'full',
@@ -97,7 +98,7 @@ describe('a declared API root', () => {
         isDefault: true,
         maxContentLength: 1_048_576,
         emptyObjects: true,
-        collections: [{ ...sameKeys, tlpCeiling }],
+        collections: [{ ...sameKeys, tlpCeiling, expireAfter: 36 * 3_600_000_000 }],
       },
     ]);
   });
@@ -176,6 +177,26 @@ describe('a mistake', () => {
     ['empty_objects as number', root({ client_compat: { empty_objects: 1 } }), '/client_compat/empty_objects: must be'],
     ['an unknown validation', rootWith({ validation: 'lax' }), '/collections/0/validation: must be one of "spec"'],
     ['an unknown ceiling', rootWith({ tlp_ceiling: 'white' }), '/collections/0/tlp_ceiling: must be one of "clear"'],
+    ...(
+      [
+        [90, '; did you mean "90d"?'],
+        ['12 H', '; did you mean "12h"?'],
+        ['90 days', '; did you mean "90d"?'],
+        ['30m', ''],
+        ['0d', ''],
+        ['never', ''],
+        [null, ''],
+      ] as const
+    ).map(([wrong, suggestion]): [string, object, string] => [
+      `expiry after ${wrong}`,
+      rootWith({ expire_after: wrong }),
+      `/collections/0/expire_after: must be a time span in days or hours, such as "90d" or "12h"${suggestion}`,
+    ]),
+    [
+      'a mistyped expire_after',
+      rootWith({ expires_after: '90d' }),
+      '/collections/0/expires_after: is not a known key; did you mean expire_after?',
+    ],
     ['read as text', rootWith({ read: 'members' }), '/collections/0/read: must be a list'],
     ['an unknown audience', rootWith({ read: ['members', 'all'] }), '/collections/0/read/1: must be "public"'],
     ['an audience that is no string', rootWith({ read: [5] }), '/collections/0/read/0: must be "public"'],

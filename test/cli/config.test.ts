@@ -101,10 +101,23 @@ describe('mistakes', () => {
     expect(mistakes[0]).toContain(`${name} is ${JSON.stringify(value)}`);
   });
 
-  test('a MongoDB store is one in this version, and its password is not shown', () => {
-    const mistakes = mistakesOf({ HUIJU_STORE: 'mongodb://huiju:secret@db.example.org/huiju' });
-    expect(mistakes).toMatch(/MongoDB.*sqlite:PATH/);
-    expect(mistakes).not.toContain('secret');
+  test('a MongoDB URL of the wrong form is one, and its password is not shown', () => {
+    for (const url of [
+      'mongodb://huiju:sec@ret@db.example.org/huiju',
+      'mongodb://',
+      'mongodb://a:secret@/x',
+      'mongodb://a/x.y',
+    ]) {
+      const mistakes = mistakesOf({ HUIJU_STORE: url });
+      expect(mistakes).toMatch(/HUIJU_STORE/);
+      expect(mistakes).not.toMatch(/sec@?ret/);
+    }
+  });
+
+  test('objects longer than a document of MongoDB are one there', () => {
+    const HUIJU_STORE = 'mongodb://db.example.org/huiju';
+    expect(mistakesOf({ HUIJU_STORE, HUIJU_MAX_OBJECT_LENGTH: '16MiB' })).toMatch(/HUIJU_MAX_OBJECT_LENGTH.*15MiB/);
+    expect(examineConfig({ HUIJU_STORE, HUIJU_MAX_OBJECT_LENGTH: '15MiB' }).mistakes).toEqual([]);
   });
 
   test('a password in the public URL is one, and not shown', () => {

@@ -14,7 +14,7 @@ import { type RunResult, root, runProgram } from '../support/huiju.ts';
 import { findClientPython } from '../support/python.ts';
 import { type RunningServer, runServer } from '../support/run-server.ts';
 import { describeWith } from '../support/skip.ts';
-import { blocksOf, callsIn, readDocument, readReadme, sectionOf } from './readme.ts';
+import { blocksOf, type Call, callsIn, readDocument, readReadme, sectionOf } from './readme.ts';
 
 const english = readReadme('README.md');
 const readmes = [english, readReadme('README.zh-CN.md')];
@@ -26,6 +26,7 @@ const documents = [
   'schemas/README.md',
   'src/store/README.md',
   'docs/clients.md',
+  'docs/scaling.md',
   'docs/validation.md',
 ];
 
@@ -42,6 +43,17 @@ const names = new Set(commands.keys());
 /** Words that stand before others: `user` is no command, and `huiju user` may be spoken of. */
 const groups = new Set([...names].flatMap((name) => (name.includes(' ') ? [name.slice(0, name.indexOf(' '))] : [])));
 const everywhere = ['--help', '--version'];
+
+/** Calls of commands, or with options, that do not exist. */
+function unknownCalls(code: readonly string[]): Call[] {
+  return code
+    .flatMap((piece) => callsIn(piece, names))
+    .filter(({ command, options }) => {
+      const known = [...everywhere, ...(commands.get(command) ?? [])];
+      const isCommand = names.has(command) || groups.has(command) || everywhere.includes(command);
+      return !isCommand || options.some((option) => !known.includes(option));
+    });
+}
 
 function sorted<T>(items: Iterable<T>): T[] {
   return [...items].sort();
@@ -72,14 +84,7 @@ describe.each(readmes)('$file', ({ text, rows, code }) => {
   });
 
   test('speaks of no command or option that does not exist', () => {
-    const unknown = code
-      .flatMap((piece) => callsIn(piece, names))
-      .filter(({ command, options }) => {
-        const known = [...everywhere, ...(commands.get(command) ?? [])];
-        const isCommand = names.has(command) || groups.has(command) || everywhere.includes(command);
-        return !isCommand || options.some((option) => !known.includes(option));
-      });
-    expect(unknown).toEqual([]);
+    expect(unknownCalls(code)).toEqual([]);
   });
 
   test('has every error code with its status, and no other', () => {
@@ -101,6 +106,12 @@ describe.each(readmes)('$file', ({ text, rows, code }) => {
       rules.some((rule) => rule.code === one) || sources.some((source) => source.includes(`'${one}'`));
     expect([...spoken].filter((one) => !known(one))).toEqual([]);
   });
+});
+
+test('docs/scaling.md speaks of no command or option that does not exist', () => {
+  const { code } = readReadme('docs/scaling.md');
+  expect(code.filter((piece) => /(?:^|\s)huiju [a-z]/.test(piece)).length).toBeGreaterThan(3);
+  expect(unknownCalls(code)).toEqual([]);
 });
 
 test('the Chinese README shows the same blocks of commands and files as the English one', () => {

@@ -1,9 +1,11 @@
+/** Promise 1 in system calls. What kills and races prove of it is in `test/races/`. */
+
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, test } from '@jest/globals';
+import { afterAll, expect, test } from '@jest/globals';
 import { type RunningServer, runServer } from '../support/run-server.ts';
 import { describeWith } from '../support/skip.ts';
 import { ask, basic, newIdentity } from '../support/taxii-server.ts';
@@ -27,89 +29,6 @@ async function publish(server: RunningServer, batch: readonly unknown[]): Promis
   const authorization = basic('admin', server.adminPassword);
   return (await ask(server.url, objects, { authorization, body: { objects: batch } })).status;
 }
-
-interface Entry {
-  readonly id: string;
-  readonly date_added: string;
-}
-
-/** Everything in the collection, by way of added_after alone, as clients without `next` read it. */
-async function poll(server: RunningServer, after = '1970-01-01T00:00:00Z'): Promise<Entry[]> {
-  const entries: Entry[] = [];
-  let addedAfter = after;
-  for (;;) {
-    const path = `/hub/collections/groups/manifest/?limit=100&added_after=${addedAfter}`;
-    const page = (await ask(server.url, path, { authorization: basic('admin', server.adminPassword) })).json<{
-      objects?: Entry[];
-    }>();
-    if (page.objects === undefined) return entries;
-    entries.push(...page.objects);
-    addedAfter = page.objects.at(-1)?.date_added ?? addedAfter;
-  }
-}
-
-describe('promise 1: acknowledged means durable', () => {
-  test('every object of a 202 is there after SIGKILL, and none by half', async () => {
-    const folder = newFolder();
-    const acknowledged = new Set<string>();
-    for (let round = 0; round < 3; round += 1) {
-      const server = await runServer({ folder, env: quiet });
-      let isOver = false;
-      const publisher = async (size: number): Promise<void> => {
-        while (!isOver) {
-          const batch = Array.from({ length: size }, () => newIdentity());
-          // The server dies in the middle of some of these; what it did not acknowledge it may keep or lose.
-          const status = await publish(server, batch).catch(() => 0);
-          if (status === 202) for (const { id } of batch) acknowledged.add(id);
-        }
-      };
-      const publishers = [1, 1, 3, 250].map(publisher);
-      const before = acknowledged.size;
-      while (acknowledged.size < before + 600) await new Promise((resolve) => setImmediate(resolve));
-      await server.kill();
-      isOver = true;
-      await Promise.all(publishers);
-    }
-    const server = await runServer({ folder, env: quiet });
-    const ids = (await poll(server)).map(({ id }) => id);
-    await server.stop();
-    expect(new Set(ids).size).toBe(ids.length);
-    expect([...acknowledged].filter((id) => !ids.includes(id))).toEqual([]);
-  });
-});
-
-describe('promise 2: a poller misses nothing and sees nothing twice', () => {
-  test('while two server processes on one file publish, polling by added_after alone', async () => {
-    const folder = newFolder();
-    const first = await runServer({ folder, env: quiet });
-    const second = await runServer({ folder, env: quiet });
-    const published: string[] = [];
-    let isOver = false;
-    const publisher = async (server: RunningServer, size: number): Promise<void> => {
-      for (let round = 0; round < 40; round += 1) {
-        const batch = Array.from({ length: size }, () => newIdentity());
-        expect(await publish(server, batch)).toBe(202);
-        published.push(...batch.map(({ id }) => id));
-      }
-    };
-    const seen: Entry[] = [];
-    const poller = async (): Promise<void> => {
-      do seen.push(...(await poll(second, seen.at(-1)?.date_added)));
-      while (!isOver);
-    };
-    const polling = poller();
-    await Promise.all([publisher(first, 1), publisher(first, 20), publisher(second, 1), publisher(second, 20)]);
-    isOver = true;
-    await polling;
-    seen.push(...(await poll(second, seen.at(-1)?.date_added)));
-    await Promise.all([first.stop(), second.stop()]);
-    const ids = seen.map(({ id }) => id);
-    expect(ids).toHaveLength(published.length);
-    expect(new Set(ids)).toEqual(new Set(published));
-    const dates = seen.map(({ date_added }) => date_added);
-    expect([...new Set(dates)].sort()).toEqual(dates);
-  });
-});
 
 async function findStrace(): Promise<string | undefined> {
   const child = spawn('strace', ['-f', '-e', 'trace=none', 'true'], { stdio: 'ignore' });

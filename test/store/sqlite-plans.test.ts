@@ -4,7 +4,7 @@ import type Database from 'better-sqlite3';
 import { accessSql } from '../../src/store/sqlite/access.ts';
 import { neighbourSql } from '../../src/store/sqlite/add-objects.ts';
 import { openFile, openForReading } from '../../src/store/sqlite/connection.ts';
-import { heldSql } from '../../src/store/sqlite/delete-object.ts';
+import { deletionSql } from '../../src/store/sqlite/delete-object.ts';
 import { createPageFinder, keySql } from '../../src/store/sqlite/find-objects.ts';
 import { recordSql } from '../../src/store/sqlite/records.ts';
 import { openSqliteStore, readSql } from '../../src/store/sqlite/sqlite-store.ts';
@@ -41,7 +41,7 @@ describe('how SQLite answers', () => {
     ...neighbourSql,
     ...recordSql,
     ...accessSql,
-    held: heldSql,
+    ...deletionSql,
   });
 
   test.each(statements)('%s uses an index, scans no table and sorts nothing', (name, sql) => {

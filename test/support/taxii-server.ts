@@ -195,6 +195,13 @@ export interface TestServer {
   close(): Promise<void>;
 }
 
+let makeStore = (folder: string): string => `sqlite:${join(folder, 'store', 'huiju.db')}`;
+
+/** From now on the servers of this file have their stores where `make` says, each an empty one. */
+export function useStores(make: () => string): void {
+  makeStore = make;
+}
+
 /** Starts a server of its own for a test file. Logs go nowhere unless `log` is given. */
 export async function startTaxiiServer(
   environment: Environment = {},
@@ -207,7 +214,7 @@ export async function startTaxiiServer(
   for (const root of declared) writeFileSync(join(collections, `${root.api_root}.json`), JSON.stringify(root));
   const config = loadConfig({
     HUIJU_PORT: '0',
-    HUIJU_STORE: `sqlite:${join(folder, 'store', 'huiju.db')}`,
+    HUIJU_STORE: makeStore(folder),
     HUIJU_COLLECTIONS: collections,
     HUIJU_LOG_LEVEL: 'silent',
     ...environment,

@@ -15,6 +15,23 @@ export function sqliteCode(error: unknown): string | undefined {
   return code?.startsWith('SQLITE_') === true ? code : undefined;
 }
 
+const reasons: readonly [code: string, reason: string][] = [
+  ['SQLITE_FULL', 'the disk is full: free some space'],
+  ['SQLITE_IOERR_SHMSIZE', 'the disk is full: free some space'],
+  ['SQLITE_READONLY', 'the file is read-only: give the server the right to write it and its folder'],
+  ['SQLITE_IOERR', 'the disk reports errors: check it, and the system log'],
+  ['SQLITE_BUSY', 'another process holds the store for too long: see which one has the file open'],
+  ['SQLITE_CANTOPEN', 'its files cannot be opened: check the folder and its rights'],
+  ['SQLITE_CORRUPT', 'the file is damaged: restore a backup'],
+  ['SQLITE_NOTADB', 'the file is damaged: restore a backup'],
+];
+
+/** Why the store's file refuses, where that is the operator's to mend, and how; undefined for every other error. */
+export function findSqliteReason(error: unknown): string | undefined {
+  const code = sqliteCode(error);
+  return reasons.find(([prefix]) => code?.startsWith(prefix))?.[1];
+}
+
 function isBusy(error: unknown): boolean {
   return sqliteCode(error)?.startsWith('SQLITE_BUSY') === true;
 }

@@ -15,12 +15,14 @@ import type {
 } from '../store.ts';
 import { createAccessWriter } from './access.ts';
 import { createAddObjects } from './add-objects.ts';
-import { beginImmediate, sqliteCode } from './connection.ts';
-import { createDeleteObject } from './delete-object.ts';
+import { beginImmediate, findSqliteReason, sqliteCode } from './connection.ts';
+import { createDeletions } from './delete-object.ts';
 import { createRecordWriter } from './records.ts';
 
 // A group takes no further command after it. Other processes and the queue wait no longer than this.
 const groupMs = 10;
+// A group gives up its turn after it. Whoever came meanwhile waits as long again, and is to have an answer in ten seconds.
+const turnLimitMs = 3_000;
 
 /** A change, as it is sent to the writer thread. */
 export type Command =
@@ -37,6 +39,8 @@ export type Command =
       readonly selector: VersionSelector;
       readonly by: { readonly user: string; readonly onlySubmitter: boolean };
     }
+  | { readonly op: 'expireObjects'; readonly collection: string; readonly addedBefore: Micros; readonly limit: number }
+  | { readonly op: 'dropTombstones' | 'dropStatuses'; readonly before: Micros; readonly limit: number }
   | { readonly op: 'putStatus'; readonly status: KeptStatus; readonly dropBefore: Micros }
   | {
       readonly op: 'putRecord';
@@ -58,6 +62,9 @@ export type Command =
 export interface Results {
   addObjects: AddOutcome[];
   deleteObject: DeleteOutcome;
+  expireObjects: number;
+  dropTombstones: number;
+  dropStatuses: number;
   putStatus: undefined;
   putRecord: boolean;
   deleteRecord: boolean;
@@ -79,28 +86,18 @@ export type Reply =
   | { readonly ticket: number; readonly result: Results[keyof Results] }
   | { readonly ticket: number; readonly failure: Failure };
 
-const reasons: readonly [code: string, reason: string][] = [
-  ['SQLITE_FULL', 'the disk is full: free some space'],
-  ['SQLITE_READONLY', 'the file is read-only: give the server the right to write it and its folder'],
-  ['SQLITE_IOERR', 'the disk reports errors: check it, and the system log'],
-  ['SQLITE_BUSY', 'another process holds the store for too long: see which one has the file open'],
-  ['SQLITE_CANTOPEN', 'its files cannot be opened: check the folder and its rights'],
-  ['SQLITE_CORRUPT', 'the file is damaged: restore a backup'],
-  ['SQLITE_NOTADB', 'the file is damaged: restore a backup'],
-];
-
 function toFailure(error: unknown): Failure {
   const message = isNativeError(error) ? error.message : String(error);
   const code = sqliteCode(error);
-  const reason = reasons.find(([prefix]) => code?.startsWith(prefix));
+  const reason = findSqliteReason(error);
   if (reason === undefined) return { code: undefined, message: `the store failed: ${code ?? ''} ${message}` };
-  return { code: 'unavailable', message: `The store cannot write now (${code}): ${reason[1]}.` };
+  return { code: 'unavailable', message: `The store cannot write now (${code}): ${reason}.` };
 }
 
 function createExecutor(db: Database.Database, now: () => Micros): (command: Command) => Results[keyof Results] {
   const addObjects = createAddObjects(db, now);
-  const deleteObject = createDeleteObject(db, now);
-  const { putRecord, deleteRecord, putStatus } = createRecordWriter(db);
+  const { deleteObject, expireObjects, dropTombstones } = createDeletions(db, now);
+  const { putRecord, deleteRecord, putStatus, dropStatuses } = createRecordWriter(db);
   const recordAccess = createAccessWriter(db);
   return (command) => {
     switch (command.op) {
@@ -108,6 +105,12 @@ function createExecutor(db: Database.Database, now: () => Micros): (command: Com
         return addObjects(command.collection, command.submitter, command.versions);
       case 'deleteObject':
         return deleteObject(command.collection, command.id, command.selector, command.by);
+      case 'expireObjects':
+        return expireObjects(command.collection, command.addedBefore, command.limit);
+      case 'dropTombstones':
+        return dropTombstones(command.before, command.limit);
+      case 'dropStatuses':
+        return dropStatuses(command.before, command.limit);
       case 'putRecord':
         return putRecord(command.kind, command.id, command.expected, command.document, command.keys);
       case 'deleteRecord':
@@ -151,7 +154,7 @@ export function createGroupCommit(db: Database.Database, now: () => Micros) {
   function executeGroup(queue: Request[], taken: Request[]): Reply[] {
     const deadline = performance.now() + groupMs;
     const replies: Reply[] = [];
-    beginImmediate(db);
+    beginImmediate(db, turnLimitMs);
     do {
       const request = queue.shift();
       if (request === undefined) break;

@@ -128,6 +128,7 @@ export const layoutSteps: readonly string[] = [
   ) VIRTUAL;
   CREATE INDEX tombstones_by_version ON tombstones (collection, id, version_key);
   `,
+  'CREATE INDEX tombstones_by_deletion ON tombstones (deleted_at)',
 ];
 
 function layoutOf(db: Database.Database, newest: number): number {

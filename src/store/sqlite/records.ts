@@ -17,7 +17,7 @@ export const recordSql = {
   status: `SELECT id, api_root AS apiRoot, submitter, text, completed_at AS completedAt
     FROM statuses WHERE api_root = ? AND id = ?`,
   dropStatuses: `DELETE FROM statuses WHERE rowid IN
-    (SELECT rowid FROM statuses WHERE completed_at < ? ORDER BY completed_at LIMIT ${dropsPerPut})`,
+    (SELECT rowid FROM statuses WHERE completed_at < ? ORDER BY completed_at LIMIT ?)`,
 } as const;
 
 interface RecordRow {
@@ -64,7 +64,7 @@ export function createRecordWriter(db: Database.Database) {
   const keepStatus = db.prepare(`INSERT INTO statuses (id, api_root, submitter, completed_at, text)
     VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
     SET submitter = excluded.submitter, completed_at = excluded.completed_at, text = excluded.text`);
-  const dropStatuses = db.prepare(recordSql.dropStatuses);
+  const dropStatuses = db.prepare<[Micros, number]>(recordSql.dropStatuses);
   return {
     putRecord(
       kind: string,
@@ -86,7 +86,8 @@ export function createRecordWriter(db: Database.Database) {
     },
     putStatus({ id, apiRoot, submitter, completedAt, text }: KeptStatus, dropBefore: Micros): void {
       keepStatus.run(id, apiRoot, submitter, completedAt, text);
-      dropStatuses.run(dropBefore);
+      dropStatuses.run(dropBefore, dropsPerPut);
     },
+    dropStatuses: (completedBefore: Micros, limit: number): number => dropStatuses.run(completedBefore, limit).changes,
   };
 }

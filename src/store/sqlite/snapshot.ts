@@ -5,7 +5,7 @@ import { dirname, resolve } from 'node:path';
 import { isNativeError } from 'node:util/types';
 import type Database from 'better-sqlite3';
 import { OperatorError, systemReasonOf } from '../../errors.ts';
-import type { SnapshotPart } from '../store.ts';
+import type { Restoring, SnapshotPart } from '../store.ts';
 import { allAccessSql, createAccessInsert } from './access.ts';
 import { openFile, openForReading, sqliteCode } from './connection.ts';
 import { prepareLayout } from './layout.ts';
@@ -159,13 +159,15 @@ function syncPath(path: string): void {
   }
 }
 
-async function makeFile(path: string, parts: AsyncIterable<SnapshotPart>): Promise<void> {
+async function makeFile(path: string, parts: AsyncIterable<SnapshotPart>, { verify }: Restoring): Promise<void> {
   const partial = `${path}.partial`;
   rmSync(partial, { force: true });
   try {
     closeSync(openSync(partial, 'wx', 0o600));
     await fillFile(partial, parts);
     syncPath(partial);
+    const fault = await verify?.(readSnapshotOf(partial, () => {}));
+    if (fault !== undefined) throw fault;
     // A link, unlike a rename, never replaces what has come there meanwhile.
     linkSync(partial, path);
   } finally {
@@ -187,13 +189,17 @@ function removeEmpty(innermost: string, outermost: string): void {
  * Makes a store of a snapshot, at a place where there is none. It appears complete and on disk, or not at all. Throws
  * OperatorError when there is something, or it cannot be written.
  */
-export async function restoreSqliteStore(given: string, parts: AsyncIterable<SnapshotPart>): Promise<void> {
+export async function restoreSqliteStore(
+  given: string,
+  parts: AsyncIterable<SnapshotPart>,
+  restoring: Restoring = {},
+): Promise<void> {
   const path = resolve(given);
   assertNoSqliteStore(path);
   let made: string | undefined;
   try {
     made = mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    await makeFile(path, parts);
+    await makeFile(path, parts, restoring);
   } catch (error) {
     if (made !== undefined) removeEmpty(dirname(path), made);
     if (!isNativeError(error) || (sqliteCode(error) === undefined && !('syscall' in error))) throw error;

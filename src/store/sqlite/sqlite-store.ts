@@ -20,7 +20,7 @@ import {
   type VersionRecord,
 } from '../store.ts';
 import { createAccessReader } from './access.ts';
-import { makeDurable, openFile, openForReading, openUnchanged, sqliteCode } from './connection.ts';
+import { findSqliteReason, makeDurable, openFile, openForReading, openUnchanged, sqliteCode } from './connection.ts';
 import { createPageFinder } from './find-objects.ts';
 import { assertOurs, prepareLayout } from './layout.ts';
 import { createRecordReader } from './records.ts';
@@ -49,10 +49,10 @@ export const readSql = {
     WHERE collection = ? AND id = ? ORDER BY version_key DESC, seq DESC LIMIT 1`,
   object: 'SELECT 1 FROM objects WHERE collection = ? AND id = ? LIMIT 1',
   adds: `SELECT 'add' AS op, o.seq, c.id AS collection, o.id, version, date_added AS dateAdded
-    FROM objects o CROSS JOIN collections c ON c.key = o.collection WHERE o.seq > ? ORDER BY o.seq LIMIT ?`,
+    FROM objects o CROSS JOIN collections c ON c.key = o.collection AND c.id = ? WHERE o.seq > ? ORDER BY o.seq LIMIT ?`,
   deletes: `SELECT 'delete' AS op, t.seq, c.id AS collection, t.id, version, date_added AS dateAdded,
     deleted_at AS deletedAt, deleted_by AS deletedBy
-    FROM tombstones t CROSS JOIN collections c ON c.key = t.collection WHERE t.seq > ? ORDER BY t.seq LIMIT ?`,
+    FROM tombstones t CROSS JOIN collections c ON c.key = t.collection AND c.id = ? WHERE t.seq > ? ORDER BY t.seq LIMIT ?`,
 } as const;
 
 const stateSql = 'SELECT id AS collection, high_water AS highWater, generation, versions, bytes FROM collections';
@@ -73,6 +73,9 @@ function openReader(path: string): Database.Database {
     assertOurs(db);
     prepareLayout(makeDurable(db));
     return openForReading(path);
+  } catch (error) {
+    const reason = findSqliteReason(error);
+    throw reason === undefined ? error : new OperatorError(`the store ${path} cannot be opened: ${reason}`);
   } finally {
     db.close();
   }
@@ -101,8 +104,8 @@ function createReader(db: Database.Database) {
   const object = db.prepare<[number, string], number>(readSql.object).pluck();
   const tombstone = db.prepare<[number, string, string], Tombstone>(readSql.tombstone);
   const lastTombstone = db.prepare<[number, string], Tombstone>(readSql.lastTombstone);
-  const adds = db.prepare<[number, number], Change>(readSql.adds);
-  const deletes = db.prepare<[number, number], Change>(readSql.deletes);
+  const adds = db.prepare<[string, number, number], Change>(readSql.adds);
+  const deletes = db.prepare<[string, number, number], Change>(readSql.deletes);
   const state = db.prepare<[string], CollectionState>(`${stateSql} WHERE id = ?`);
   const states = db.prepare<[], CollectionState>(`${stateSql} ORDER BY id`);
   // Collections are few and their keys never change.
@@ -159,8 +162,9 @@ function createReader(db: Database.Database) {
 
     listCollectionStates: (): CollectionState[] => states.all(),
 
-    findChanges(afterSeq: number, limit: number): Change[] {
-      const both = inSnapshot(() => [...adds.all(afterSeq, limit), ...deletes.all(afterSeq, limit)]);
+    findChanges(collection: string, after: number, limit: number): Change[] {
+      const place = [collection, after, limit] as const;
+      const both = inSnapshot(() => [...adds.all(...place), ...deletes.all(...place)]);
       return both.sort((a, b) => a.seq - b.seq).slice(0, limit);
     },
   };
@@ -223,6 +227,10 @@ export async function openSqliteStore({ path: given, clockOffset = 0 }: SqliteSt
   return {
     addObjects: (collection, submitter, versions) => writer.run({ op: 'addObjects', collection, submitter, versions }),
     deleteObject: (collection, id, selector, by) => writer.run({ op: 'deleteObject', collection, id, selector, by }),
+    expireObjects: (collection, addedBefore, limit) =>
+      writer.run({ op: 'expireObjects', collection, addedBefore, limit }),
+    dropTombstones: (before, limit) => writer.run({ op: 'dropTombstones', before, limit }),
+    dropStatuses: (before, limit) => writer.run({ op: 'dropStatuses', before, limit }),
     putStatus: (status, dropBefore) => writer.run({ op: 'putStatus', status, dropBefore }),
     putRecord: (kind, id, expected, document, keys) =>
       writer.run({ op: 'putRecord', kind, id, expected, document: JSON.stringify(document), keys }),
@@ -236,7 +244,7 @@ export async function openSqliteStore({ path: given, clockOffset = 0 }: SqliteSt
     findTombstones: (collection, versions) => read(() => objects.findTombstones(collection, versions)),
     getCollectionState: (collection) => read(() => objects.getCollectionState(collection)),
     listCollectionStates: () => read(() => objects.listCollectionStates()),
-    findChanges: (afterSeq, limit) => read(() => objects.findChanges(afterSeq, limit)),
+    findChanges: (collection, after, limit) => read(() => objects.findChanges(collection, after, limit)),
     findRecord: (kind, id) => read(() => records.findRecord(kind, id)),
     queryRecords: (kind, query) => read(() => records.queryRecords(kind, query)),
     findStatus: (apiRoot, id) => read(() => records.findStatus(apiRoot, id)),

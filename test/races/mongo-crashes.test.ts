@@ -1,0 +1,4 @@
+import { describeCrashes } from './crashes.ts';
+import { describeOnMongodb } from './on-mongodb.ts';
+
+describeOnMongodb(describeCrashes);

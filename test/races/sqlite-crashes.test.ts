@@ -1,0 +1,4 @@
+import { describeCrashes } from './crashes.ts';
+import { sqliteKind } from './deployment.ts';
+
+describeCrashes(sqliteKind);

@@ -1,0 +1,4 @@
+import { sqliteKind } from './deployment.ts';
+import { describeRaces } from './races.ts';
+
+describeRaces(sqliteKind);

@@ -1,0 +1,124 @@
+/** Mistakes that the simulation must find: each takes one thing from the algorithm that it rests on. */
+
+import type { Connection } from '../../src/store/mongo/connection.ts';
+import { type Block, stableSlotOf } from '../../src/store/mongo/documents.ts';
+import type { Fault } from './server.ts';
+
+const everySlot = Number.MAX_SAFE_INTEGER;
+
+/** Finds all that was allocated, whether it is stable or not. */
+function readAll(connection: Connection): Connection {
+  const wrapped: Pick<Connection, 'collection'> = {
+    collection(name) {
+      const table = connection.collection(name);
+      if (name !== 'collections') return table;
+      const findOne = async (...given: Parameters<typeof table.findOne>) => {
+        const found = await table.findOne(...given);
+        return found && { ...found, open: [] };
+      };
+      return Object.assign(Object.create(table), { findOne });
+    },
+  };
+  return { ...connection, ...wrapped };
+}
+
+export const faults: Readonly<Record<string, Fault>> = {
+  // After a timeout others close the block, and trust that the owner does not write any more.
+  'a lease in place of the fence': {
+    unenforced: ['by_slot'],
+    database: (database) => ({ ...database, fill: async () => {} }),
+  },
+  'fillers that are removed': {
+    database: (database, model) => ({
+      ...database,
+      async close(...given) {
+        await database.close(...given);
+        model.remove('versions', ({ identity }) => String(identity).startsWith('filler@'));
+      },
+    }),
+  },
+  'reading past the stable slot': { reader: readAll },
+  'slots by the clock alone': {
+    database: (database) => ({
+      ...database,
+      openCollection: async (name) => ({ ...(await database.openCollection(name)), allocated: 0 }),
+      async allocate(name, _, block) {
+        const { allocated } = await database.openCollection(name);
+        return database.allocate(name, allocated, block);
+      },
+    }),
+  },
+  'answers before the block is closed': {
+    turns: (turns) => ({
+      ...turns,
+      waitForTurn: async () => {},
+      async finishAdded(name: string, block: Block, ids: readonly string[]) {
+        turns
+          .waitForTurn(name, block)
+          .then(() => turns.finishAdded(name, block, ids))
+          .catch(() => {});
+        return undefined;
+      },
+    }),
+  },
+  'nobody helps': { timing: (timing) => ({ ...timing, elapsed: () => 0 }) },
+  'first and last are never changed': {
+    database: (database) => ({ ...database, setFlags: async (_, changes) => changes.length }),
+  },
+  'first and last are changed after the block is closed': {
+    database(database) {
+      let late: Parameters<typeof database.setFlags>[] = [];
+      return {
+        ...database,
+        async setFlags(...given) {
+          late.push(given);
+          return given[1].length;
+        },
+        async close(...given) {
+          await database.close(...given);
+          const now = late;
+          late = [];
+          for (const each of now) await database.setFlags(...each);
+        },
+      };
+    },
+  },
+  'flags are written whatever their revision': {
+    database: (database) => ({
+      ...database,
+      async setFlags(name, changes) {
+        const versions = await database.findVersionsIn(name, 0, everySlot);
+        const held = new Map(versions.map(({ dateAdded, revision }) => [dateAdded, revision]));
+        const current = changes.map((each) => ({ ...each, revision: held.get(each.dateAdded) ?? each.revision }));
+        return database.setFlags(name, current);
+      },
+    }),
+  },
+  'blocks are finished out of turn': {
+    turns: (turns) => ({ ...turns, waitForTurn: async () => {} }),
+  },
+  'what is superseded is hidden before that is stable': {
+    database: (database) => ({
+      ...database,
+      setFlags: (name, changes) =>
+        database.setFlags(
+          name,
+          changes.map(({ flags, ...rest }) => ({ ...rest, flags: { ...flags, age: 'middle' } })),
+        ),
+    }),
+  },
+  'what is deleted goes before the rest has its flags': {
+    database(database) {
+      return {
+        ...database,
+        async setFlags(name, changes) {
+          const { open, ...rest } = await database.openCollection(name);
+          const [lowest] = open;
+          const isDue = stableSlotOf({ open, ...rest }) + 1 === lowest?.from;
+          if (isDue && lowest.deletion !== undefined) await database.removeVersions(name, lowest.deletion.versions);
+          return database.setFlags(name, changes);
+        },
+      };
+    },
+  },
+};

@@ -1,0 +1,311 @@
+import { randomUUID } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import Database from 'better-sqlite3';
+import { MongoClient } from 'mongodb';
+import { copyStore, digestOf, type SnapshotSummary, type Watch } from '../../src/store/copy.ts';
+import { hasStore, openStore, restoreStore, type StoreLocation } from '../../src/store/open-store.ts';
+import type { SnapshotPart, Store } from '../../src/store/store.ts';
+import { startFaultyProxy } from '../support/faulty-proxy.ts';
+import { type Engine, findEngine, startEngine } from '../support/mongodb.ts';
+import { describeWith } from '../support/skip.ts';
+import { useTempFolder } from './temp-folder.ts';
+import { all, newId, objects, observable, time, version } from './versions.ts';
+
+const found = findEngine();
+const pathOf = useTempFolder();
+const collection = randomUUID();
+let engine: Engine | undefined;
+
+afterAll(() => engine?.stop());
+
+/** A place of its own for a store of this kind; there is none yet. */
+function newPlace(kind: StoreLocation['kind']): StoreLocation {
+  if (kind === 'sqlite') return { kind, path: pathOf(`${randomUUID()}/huiju.db`) };
+  if (engine === undefined) throw new Error('there is no MongoDB');
+  return { kind, url: engine.newUrl() };
+}
+
+/** A store with some of everything: versions out of order, deletions of the newest, records, access with and without login. */
+async function fill(location: StoreLocation): Promise<Store> {
+  const store = await openStore(location);
+  const [id, address, gone] = [newId(), newId('ipv4-addr'), objects(2)];
+  await store.addObjects(collection, 'ann', [...objects(4), ...gone, version(id, time(2)), observable(address)]);
+  await store.addObjects(randomUUID(), 'bob', objects(3));
+  await store.addObjects(collection, 'bob', [version(id, time(3)), version(id, time(1), { name: '汇聚 é "\\' })]);
+  for (const each of gone) await store.deleteObject(collection, each.id, all, { user: 'ann', onlySubmitter: false });
+  await store.putRecord('user', 'ann', 0, { 2: 'b', roles: ['a'], 1: null }, { team: 'red', unit: 'x' });
+  await store.putRecord(
+    'user',
+    'ann',
+    1,
+    { roles: ['b'], deep: JSON.parse('{"__proto__":1}') },
+    { unit: 'x', team: 'blue' },
+  );
+  await store.putStatus({ id: randomUUID(), apiRoot: 'r', submitter: 'ann', text: '{"a":1}', completedAt: 7 }, 0);
+  const asked = { collection, client: '::1', agent: '', method: 'GET', endpoint: 'objects', errorCode: null } as const;
+  const entry = { ...asked, at: 4_000, objects: 1, bytes: 2, ms: 3, status: 200, user: 'ann' };
+  await store.recordAccess([entry, { ...entry, user: null, status: null }], { since: 0, ofUsers: 9, ofNobody: 9 });
+  return store;
+}
+
+/** What a store holds, as the summary of a copy has it. */
+async function summarise(location: StoreLocation): Promise<SnapshotSummary> {
+  const store = await openStore(location);
+  try {
+    return await copyStore(store, newPlace('sqlite'), 'any');
+  } finally {
+    await store.close();
+  }
+}
+
+/** Changes one text where a copy is being made, behind its back. */
+async function plant(to: StoreLocation): Promise<void> {
+  if (to.kind === 'sqlite') {
+    const db = new Database(`${to.path}.partial`);
+    db.prepare("UPDATE objects SET text = replace(text, 'modified', 'modifiee') WHERE seq = 3").run();
+    db.close();
+    return;
+  }
+  const client = await MongoClient.connect(to.url);
+  const rows = client.db().collection('versions');
+  expect((await rows.updateOne({ submitter: 'ann' }, { $set: { submitter: 'eve' } })).modifiedCount).toBe(1);
+  await client.close();
+}
+
+function declareTests(fromKind: StoreLocation['kind'], toKind: StoreLocation['kind']): void {
+  let from: Store;
+
+  beforeAll(async () => {
+    if (engine === undefined && !('missing' in found) && [fromKind, toKind].includes('mongodb'))
+      engine = await startEngine(found);
+    from = await fill(newPlace(fromKind));
+  });
+  afterAll(() => from?.close());
+
+  test('holds everything that the first one holds, and answers as it does', async () => {
+    const place = newPlace(toKind);
+    const summary = await copyStore(from, place, 'first');
+    expect(summary.counts).toMatchObject({ object: 11, tombstone: 2, record: 1, status: 1, access: 2 });
+    expect(digestOf(await summarise(place))).toBe(digestOf(summary));
+    const to = await openStore(place);
+    const bounds = { limit: 100, maxBytes: 1e9 };
+    const query = { versions: [all] };
+    expect(await to.findObjects(collection, query, bounds)).toEqual(await from.findObjects(collection, query, bounds));
+    expect(await to.findRecord('user', 'ann')).toEqual(await from.findRecord('user', 'ann'));
+    expect(await to.listAccessTotals()).toEqual(await from.listAccessTotals());
+    await to.close();
+  });
+
+  test('is not kept when it differs from what was read', async () => {
+    const place = newPlace(toKind);
+    const watch: Watch = async function* (phase, parts) {
+      if (phase === 'verify') await plant(place);
+      yield* parts;
+    };
+    await expect(copyStore(from, place, 'first', watch)).rejects.toThrow(
+      /differs from what it is of: its 11 parts of the kind object are not those that were read/,
+    );
+    expect(await hasStore(place)).toBe(false);
+    await copyStore(from, place, 'first');
+  });
+
+  test('is not kept when a part of it is missing', async () => {
+    const watch: Watch = async function* (phase, parts) {
+      for await (const part of parts) if (phase === 'copy' || part.part !== 'status') yield part;
+    };
+    const place = newPlace(toKind);
+    await expect(copyStore(from, place, 'first', watch)).rejects.toThrow(
+      '1 parts of the kind status were read, and 0 are in it',
+    );
+    expect(await hasStore(place)).toBe(false);
+  });
+
+  test('is refused where there is a store, which stays as it is', async () => {
+    const place = newPlace(toKind);
+    const there = await openStore(place);
+    await there.putRecord('kind', 'x', 0, 'mine', {});
+    await expect(copyStore(from, place, 'first')).rejects.toMatchObject({
+      name: 'OperatorError',
+      message: expect.stringMatching(/there is (?:a store|something) at .* already/),
+    });
+    expect(await there.findRecord('kind', 'x')).toMatchObject({ document: 'mine' });
+    await there.close();
+  });
+}
+
+/** Lets a copy end with an error before this part is read, or read back. */
+function breakOffAt(at: 'copy' | 'verify', kind: SnapshotPart['part']): Watch {
+  return async function* (phase, parts) {
+    for await (const part of parts) {
+      if (phase === at && part.part === kind) throw new Error('broken off');
+      yield part;
+    }
+  };
+}
+
+describe('a copy of sqlite in sqlite', () => {
+  declareTests('sqlite', 'sqlite');
+
+  test.each(['copy', 'verify'] as const)('leaves nothing when it is broken off in phase %s', async (phase) => {
+    const path = pathOf(`${phase}/huiju.db`);
+    const from = await fill(newPlace('sqlite'));
+    const place = { kind: 'sqlite', path } as const;
+    await expect(copyStore(from, place, 'first', breakOffAt(phase, 'record'))).rejects.toThrow('broken off');
+    expect(existsSync(dirname(path))).toBe(false);
+    await copyStore(from, place, 'first');
+    await from.close();
+  });
+
+  test('takes the place of one that was broken off', async () => {
+    const path = pathOf('broken/huiju.db');
+    const from = await fill(newPlace('sqlite'));
+    mkdirSync(dirname(path));
+    writeFileSync(`${path}.partial`, 'half a store');
+    await copyStore(from, { kind: 'sqlite', path }, 'first');
+    await from.close();
+    expect(readdirSync(dirname(path))).toEqual(['huiju.db']);
+  });
+});
+
+describeWith('mongodb', 'missing' in found ? found.missing : undefined, 'a copy with MongoDB', () => {
+  describe('of sqlite in mongodb', () => declareTests('sqlite', 'mongodb'));
+  describe('of mongodb in sqlite', () => declareTests('mongodb', 'sqlite'));
+  describe('of mongodb in mongodb', () => declareTests('mongodb', 'mongodb'));
+
+  /** Ids that the database gave its documents when they were written, by slot. */
+  async function readDocumentIds(place: StoreLocation): Promise<Map<string, string>> {
+    const client = await MongoClient.connect(place.kind === 'mongodb' ? place.url : '');
+    const rows = await client.db().collection('versions').find({ collection }).toArray();
+    await client.close();
+    return new Map(rows.map(({ _id, date_added }) => [String(date_added), String(_id)]));
+  }
+
+  test.each([
+    ['copy', 'sqlite'],
+    ['verify', 'sqlite'],
+    ['copy', 'mongodb'],
+    ['verify', 'mongodb'],
+  ] as const)('that was broken off in phase %s goes on, whatever has changed in %s meanwhile', async (phase, kind) => {
+    const from = await fill(newPlace(kind));
+    const place = newPlace('mongodb');
+    await expect(copyStore(from, place, 'first', breakOffAt(phase, 'record'))).rejects.toThrow('broken off');
+    const before = await readDocumentIds(place);
+    const [kept, superseded, doomed] = (await from.findRecords(collection, { versions: [all] }, { limit: 3 })).records;
+    const by = { user: 'ann', onlySubmitter: false };
+    await from.deleteObject(collection, doomed?.id ?? '', all, by);
+    await from.addObjects(collection, 'bob', [version(superseded?.id ?? '', time(9)), ...objects(2)]);
+    const gone = objects(1);
+    await from.addObjects(collection, 'ann', gone);
+    await from.deleteObject(collection, gone[0]?.id ?? '', all, by);
+    await from.putRecord('user', 'ann', 2, { roles: [] }, {});
+    const summary = await copyStore(from, place, 'first');
+    expect(summary.counts).toMatchObject({ object: 13, tombstone: 4, record: 1, status: 1, access: 2 });
+    expect(digestOf(await summarise(place))).toBe(digestOf(summary));
+    const after = await readDocumentIds(place);
+    const rewritten = [...before].filter(([slot, id]) => after.get(slot) !== id).map(([slot]) => slot);
+    expect(before.size).toBeGreaterThanOrEqual(8);
+    expect(rewritten).toEqual(expect.arrayContaining([superseded, doomed].map((each) => String(each?.dateAdded))));
+    expect(rewritten).not.toContain(String(kept?.dateAdded));
+    // Tombstones are written anew.
+    expect(rewritten.length).toBeLessThanOrEqual(4);
+    await from.close();
+  });
+
+  test.each([
+    ['copy', 'tombstone'],
+    ['copy', 'access'],
+    ['verify', 'record'],
+  ] as const)(
+    'that stopped in phase %s at a part %s opens to nobody, and writes nothing when it wakes',
+    async (at, kind) => {
+      const from = await fill(newPlace('sqlite'));
+      const place = newPlace('mongodb');
+      const reached = Promise.withResolvers<void>();
+      const woken = Promise.withResolvers<void>();
+      const stopped = copyStore(from, place, '/first.db', async function* (phase, parts) {
+        for await (const part of parts) {
+          if (phase === at && part.part === kind) {
+            reached.resolve();
+            await woken.promise;
+          }
+          yield part;
+        }
+      });
+      await Promise.race([reached.promise, stopped]);
+      const refusal = /^.*\/first\.db is being copied into the database .*, or its copy was broken off: wait, or run/;
+      await expect(openStore(place)).rejects.toThrow(refusal);
+      await expect(copyStore(from, place, '/second.db')).rejects.toThrow(refusal);
+      await expect(restoreStore(place, from.readSnapshot())).rejects.toThrow(refusal);
+      const summary = await copyStore(from, place, '/first.db');
+      woken.resolve();
+      await expect(stopped).rejects.toThrow('another run of the command has taken over: let one run alone');
+      expect(digestOf(await summarise(place))).toBe(digestOf(summary));
+      await from.close();
+    },
+  );
+
+  test('is gone on with when the database it is made in was away', async () => {
+    const from = await fill(newPlace('sqlite'));
+    const url = engine?.newUrl() ?? '';
+    const proxy = await startFaultyProxy(url);
+    const place = { kind: 'mongodb', url: proxy.urlOf(url) } as const;
+    const goesAway: Watch = async function* (phase, parts) {
+      for await (const part of parts) {
+        if (phase === 'copy' && part.part === 'record') proxy.set('away');
+        yield part;
+      }
+    };
+    await expect(copyStore(from, place, 'first', goesAway)).rejects.toThrow(
+      /^The database cannot be used now: .*: check that it runs, .* Then copy again, which goes on with what is there\.$/,
+    );
+    proxy.set('none');
+    const before = await readDocumentIds(place);
+    expect(before.size).toBeGreaterThan(5);
+    const summary = await copyStore(from, place, 'first');
+    expect(digestOf(await summarise(place))).toBe(digestOf(summary));
+    const after = await readDocumentIds(place);
+    expect([...before].filter(([slot, id]) => after.get(slot) !== id)).toEqual([]);
+    await from.close();
+    await proxy.close();
+  });
+
+  test('says that the database it is of went away, and leaves no file', async () => {
+    const url = engine?.newUrl() ?? '';
+    const proxy = await startFaultyProxy(url);
+    const from = await fill({ kind: 'mongodb', url: proxy.urlOf(url) });
+    const path = pathOf('away/huiju.db');
+    const goesAway: Watch = async function* (_phase, parts) {
+      for await (const part of parts) {
+        if (part.part === 'collection') proxy.set('away');
+        yield part;
+      }
+    };
+    await expect(copyStore(from, { kind: 'sqlite', path }, 'first', goesAway)).rejects.toMatchObject({
+      name: 'OperatorError',
+      message: expect.stringMatching(/^the database huiju_test_.* cannot be read: .*: check that it runs/),
+    });
+    expect(existsSync(dirname(path))).toBe(false);
+    await from.close();
+    await proxy.close();
+  });
+
+  test('of a store where objects are deleted before they are read is refused, and made by another run', async () => {
+    const from = await fill(newPlace('mongodb'));
+    const doomed = objects(1);
+    await from.addObjects(collection, 'ann', doomed);
+    const place = newPlace('sqlite');
+    const by = { user: 'ann', onlySubmitter: false };
+    const copying = copyStore(from, place, 'first', async function* (_phase, parts) {
+      for await (const part of parts) {
+        if (part.part === 'sequence') await from.deleteObject(collection, doomed[0]?.id ?? '', all, by);
+        yield part;
+      }
+    });
+    await expect(copying).rejects.toThrow(/has not the objects that it counts: some were deleted .* Copy again/);
+    expect(await hasStore(place)).toBe(false);
+    expect((await copyStore(from, place, 'first')).counts).toMatchObject({ object: 11, tombstone: 3 });
+    await from.close();
+  });
+});

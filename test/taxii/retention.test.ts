@@ -1,0 +1,248 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as wait } from 'node:timers/promises';
+import { describe, expect, test } from '@jest/globals';
+import { microsNow } from '../../src/stix/timestamp.ts';
+import type { Store } from '../../src/store/store.ts';
+import type { ApiRoot, Collection } from '../../src/taxii/api-roots.ts';
+import { type Retention, startRetention, tombstoneLifetime } from '../../src/taxii/retention.ts';
+import { useStore } from '../hub/use-store.ts';
+import { all, last, names, objects, walk } from '../store/versions.ts';
+
+const hour = 3_600_000_000;
+const everything = { versions: [all] };
+
+function declare(...collections: Partial<Collection>[]): readonly ApiRoot[] {
+  const common = { title: 'T', read: [], write: [], validation: 'spec' } as const;
+  const list = collections.map((one) => ({ id: randomUUID(), ...common, ...one }));
+  return [{ name: 'hub', title: 'Hub', isDefault: true, emptyObjects: false, collections: list }];
+}
+
+/** Sweeps when it is told to; rests between steps are as short as can be. */
+function sweeper(store: Parameters<typeof startRetention>[0]['store'], roots: readonly ApiRoot[]) {
+  const clock: { offset: number; fixed?: number } = { offset: 0 };
+  const faults: unknown[] = [];
+  const expired: [string, number][] = [];
+  const rests: number[] = [];
+  let go: (() => void) | undefined;
+  let rested: (() => void) | undefined;
+  const pause = async (ms: number, signal: AbortSignal) => {
+    rests.push(ms);
+    if (ms < 1_000) return new Promise<void>((resolve) => setImmediate(resolve));
+    rested?.();
+    if (signal.aborted) return;
+    await new Promise<void>((resolve) => {
+      go = resolve;
+      signal.addEventListener('abort', () => resolve());
+    });
+  };
+  const retention: Retention = startRetention({
+    store,
+    roots,
+    pause,
+    now: () => clock.fixed ?? microsNow() + clock.offset,
+    onExpired: (collection, versions) => expired.push([collection, versions]),
+    onFault: (error) => faults.push(error),
+  });
+  /** Resolves when the sweep is over. */
+  const sweep = () =>
+    new Promise<void>((resolve) => {
+      rested = resolve;
+      go?.();
+    });
+  return { clock, faults, expired, rests, sweep, close: () => retention.close() };
+}
+
+describe('what is older than its collection keeps', () => {
+  const { store, another } = useStore();
+
+  test('goes, also the last version; what is younger stays, and so does all in collections that keep everything', async () => {
+    const [brief, long, lasting] = [randomUUID(), randomUUID(), randomUUID()];
+    const roots = declare({ id: brief, expireAfter: hour }, { id: long, expireAfter: 3 * hour }, { id: lasting });
+    const some = objects(120);
+    for (const id of [brief, long, lasting]) await store().addObjects(id, 'ann', some);
+    const { clock, expired, sweep, close } = sweeper(store(), roots);
+    await sweep();
+    expect(expired).toEqual([]);
+    clock.offset = 2 * hour;
+    await sweep();
+    expect(expired).toEqual([[brief, 120]]);
+    expect(await walk(store(), brief, everything)).toEqual([]);
+    for (const id of [long, lasting]) expect(await walk(store(), id, everything)).toEqual(names(some));
+    const [tombstone] = await store().findTombstones(brief, some);
+    expect(tombstone?.deletedBy).toBe('(retention)');
+    await close();
+  });
+
+  test('goes once, whatever the clock does, and what comes meanwhile stays', async () => {
+    const id = randomUUID();
+    const { clock, expired, sweep, close } = sweeper(store(), declare({ id, expireAfter: hour }));
+    await store().addObjects(id, 'ann', objects(3));
+    clock.offset = 2 * hour;
+    await sweep();
+    const again = objects(2);
+    await store().addObjects(id, 'ann', again);
+    for (const offset of [-10 * hour, 0, -hour]) {
+      clock.offset = offset;
+      await sweep();
+    }
+    expect(await walk(store(), id, everything)).toEqual(names(again));
+    expect(expired).toEqual([[id, 3]]);
+    expect((await store().findChanges(id, 0, 100)).filter(({ op }) => op === 'delete')).toHaveLength(3);
+    await close();
+  });
+
+  test('is swept by another process where one has ended', async () => {
+    const id = randomUUID();
+    const roots = declare({ id, expireAfter: hour });
+    await store().addObjects(id, 'ann', objects(200));
+    let steps = 0;
+    const ending: Pick<Store, 'expireObjects' | 'dropTombstones' | 'dropStatuses'> = {
+      ...store(),
+      expireObjects: async (...given) => {
+        steps += 1;
+        if (steps === 2) void first.close();
+        return store().expireObjects(...given);
+      },
+    };
+    const first = sweeper(ending, roots);
+    first.clock.offset = 2 * hour;
+    await first.sweep();
+    await first.close();
+    expect(first.faults).toEqual([]);
+    expect((await store().getCollectionState(id)).versions).toBe(100);
+    const second = sweeper(store(), roots);
+    second.clock.offset = 2 * hour;
+    await second.sweep();
+    await second.close();
+    expect((await store().getCollectionState(id)).versions).toBe(0);
+  });
+
+  test('does not keep pollers from what is there: each object that stays is seen once', async () => {
+    const id = randomUUID();
+    const slow = 30 * 24 * hour;
+    const old = objects(300);
+    await store().addObjects(id, 'ann', old);
+    const { clock, sweep, close } = sweeper(store(), declare({ id, expireAfter: slow }));
+    // Everything goes that was added before the sweep.
+    clock.fixed = (await store().getCollectionState(id)).highWater + 1 + slow;
+    const seen: string[] = [];
+    let after = 0;
+    const poll = async () => {
+      const page = await store().findRecords(id, { versions: [last], addedAfter: after }, { limit: 7 });
+      seen.push(...page.records.map((record) => record.id));
+      after = page.last ?? after;
+      return page.more;
+    };
+    await poll();
+    const sweeping = sweep();
+    const young = objects(40);
+    const publish = async () => {
+      for (const one of young) {
+        await store().addObjects(id, 'bob', [one]);
+        await poll();
+      }
+    };
+    await Promise.all([sweeping, publish()]);
+    while (await poll());
+    const left = (await walk(store(), id, everything)).map((line) => line.split(' ')[0]);
+    expect(left).toEqual(young.map((one) => one.id));
+    expect(left.filter((one) => seen.filter((each) => each === one).length !== 1)).toEqual([]);
+    expect(new Set(seen).size).toBe(seen.length);
+    await close();
+  });
+
+  test('is taken in steps, one collection after the other, with rests between them', async () => {
+    const [much, little] = [randomUUID(), randomUUID()];
+    const order: string[] = [];
+    const counting = {
+      ...store(),
+      expireObjects: async (collection: string, before: number, limit: number) => {
+        order.push(collection === much ? 'much' : 'little');
+        if (collection === little) await wait(30);
+        return store().expireObjects(collection, before, limit);
+      },
+    };
+    await store().addObjects(much, 'ann', objects(120));
+    await store().addObjects(little, 'ann', objects(1));
+    const roots = declare({ id: much, expireAfter: hour }, { id: little, expireAfter: hour });
+    const { clock, rests, sweep, close } = sweeper(counting, roots);
+    clock.offset = 2 * hour;
+    await sweep();
+    expect(order).toEqual(['much', 'little', 'much', 'little', 'much', 'much']);
+    const short = rests.filter((ms) => ms < 1_000);
+    expect(short).toHaveLength(4);
+    expect(Math.min(...short)).toBeGreaterThanOrEqual(20);
+    // Four times as long as the slow step took.
+    expect(Math.max(...short)).toBeGreaterThan(100);
+    await close();
+  });
+
+  test('of statuses and tombstones goes too, when nobody publishes', async () => {
+    const own = await another('old');
+    const id = randomUUID();
+    const [one, two] = [objects(1), objects(1)];
+    await own.addObjects(id, 'ann', [...one, ...two]);
+    await own.deleteObject(id, one[0]?.id ?? '', all, { user: 'ann', onlySubmitter: false });
+    const status = { id: randomUUID(), apiRoot: 'hub', submitter: 'ann', text: '{}', completedAt: microsNow() };
+    await own.putStatus(status, 0);
+    const { clock, sweep, close } = sweeper(own, declare({ id }));
+    clock.offset = 47 * hour;
+    await sweep();
+    expect(await own.findStatus('hub', status.id)).toEqual(status);
+    clock.offset = 49 * hour;
+    await sweep();
+    expect(await own.findStatus('hub', status.id)).toBeUndefined();
+    clock.offset = tombstoneLifetime - hour;
+    await sweep();
+    expect(await own.findTombstones(id, one)).toMatchObject([{ deletedBy: 'ann' }]);
+    clock.offset = tombstoneLifetime + hour;
+    await sweep();
+    expect(await own.findTombstones(id, one)).toEqual([undefined]);
+    expect(await walk(own, id, everything)).toEqual(names(two));
+    await close();
+  });
+
+  test('is tried again when the store fails, which is told once until it works', async () => {
+    const id = randomUUID();
+    await store().addObjects(id, 'ann', objects(1));
+    const state = { fails: true };
+    const failing = {
+      ...store(),
+      dropStatuses: async () => {
+        if (state.fails) throw new Error('the disk is full');
+        return 0;
+      },
+    };
+    const { clock, expired, faults, sweep, close } = sweeper(failing, declare({ id, expireAfter: hour }));
+    await sweep();
+    await sweep();
+    expect(faults).toEqual([new Error('the disk is full')]);
+    state.fails = false;
+    clock.offset = 2 * hour;
+    await sweep();
+    expect(expired).toEqual([[id, 1]]);
+    state.fails = true;
+    await sweep();
+    expect(faults).toHaveLength(2);
+    await close();
+    await close();
+  });
+
+  test('is left alone once it is closed, also in its first rest', async () => {
+    const asked: string[] = [];
+    const watched = {
+      ...store(),
+      dropStatuses: async () => {
+        asked.push('statuses');
+        return 0;
+      },
+    };
+    const retention = startRetention({
+      ...{ store: watched, roots: [], now: microsNow },
+      onExpired: () => {},
+      onFault: () => {},
+    });
+    await retention.close();
+    expect(asked).toEqual([]);
+  });
+});
