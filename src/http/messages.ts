@@ -1,6 +1,6 @@
 /**
- * Requests and responses that are Express's from the beginning. Express gives each of them its own prototype, which
- * costs more than all that it does besides; an object that has the prototype already is left as it is.
+ * Requests and responses that are Express's from the beginning. Express gives each of them its own prototype, which makes
+ * all that is done with them dearer; an object that has the prototype already stays as it was made.
  */
 
 import { IncomingMessage, ServerResponse } from 'node:http';

@@ -2,6 +2,7 @@
 
 import type { Text } from './issue.ts';
 import { pointerTo, quoted, shortened } from './pointer.ts';
+import { wordOfType } from './type-words.ts';
 import type { SchemaError } from './validators.generated.js';
 
 /** A fault in a value, its path as from the value. */
@@ -12,18 +13,8 @@ export interface ContentFault {
 
 type Sentence = (error: SchemaError) => Text;
 
-const typeWords: Readonly<Record<string, Text>> = {
-  string: { en: 'a string', zh: '字符串' },
-  boolean: { en: 'true or false', zh: 'true 或 false' },
-  integer: { en: 'a whole number', zh: '整数' },
-  number: { en: 'a number', zh: '数字' },
-  array: { en: 'a list', zh: '列表' },
-  object: { en: 'a dictionary', zh: '字典' },
-  null: { en: 'null', zh: 'null' },
-};
-
 function typeText({ params }: SchemaError): Text {
-  const words = [params.type].flat().map((type) => typeWords[String(type)] ?? { en: String(type), zh: String(type) });
+  const words = [params.type].flat().map((type) => wordOfType(String(type)));
   return {
     en: `Expected ${words.map(({ en }) => en).join(' or ')}.`,
     zh: `应为${words.map(({ zh }) => zh).join('或')}。`,

@@ -1,15 +1,11 @@
 /** Where things stand in a JSON text, for what is said about a file that somebody wrote by hand. */
 
+import { endOfString } from './object-text.ts';
+
 export interface Position {
   /** From 1, both. */
   readonly line: number;
   readonly column: number;
-}
-
-function endOfString(text: string, start: number): number {
-  let end = start + 1;
-  while (end < text.length && text[end] !== '"') end += text[end] === '\\' ? 2 : 1;
-  return end;
 }
 
 function isName(text: string, after: number): boolean {

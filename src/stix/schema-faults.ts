@@ -4,6 +4,7 @@ import type { Fault, Text } from './issue.ts';
 import { isObject } from './json-value.ts';
 import { pointerTo, quoted, shortened } from './pointer.ts';
 import { emptyListText, nullText } from './rules-content.ts';
+import { wordOfType } from './type-words.ts';
 import type { SchemaError } from './validators.generated.js';
 
 type Schema = SchemaError['parentSchema'];
@@ -105,15 +106,6 @@ function patternFault({ params, parentSchema, instancePath }: SchemaError): Foun
   return ['STIX-2.9-ref-type', text];
 }
 
-const typeWords: Readonly<Record<string, Text>> = {
-  string: { en: 'a string', zh: '字符串' },
-  boolean: { en: 'true or false', zh: 'true 或 false' },
-  integer: { en: 'a whole number', zh: '整数' },
-  number: { en: 'a number', zh: '数字' },
-  array: { en: 'a list', zh: '列表' },
-  object: { en: 'a dictionary', zh: '字典' },
-};
-
 const fraction: Text = { en: 'a fraction', zh: '小数' };
 
 function kindOf(value: unknown): string {
@@ -122,9 +114,9 @@ function kindOf(value: unknown): string {
 
 function typeFault({ data, params, parentSchema }: SchemaError): Found {
   const expected = String(params.type);
-  const words = expected.split(',').map((type) => typeWords[type] ?? { en: type, zh: type });
+  const words = expected.split(',').map(wordOfType);
   const isFraction = expected === 'integer' && typeof data === 'number';
-  const found = isFraction ? fraction : (typeWords[kindOf(data)] ?? { en: kindOf(data), zh: kindOf(data) });
+  const found = isFraction ? fraction : wordOfType(kindOf(data));
   const text = {
     en: `Expected ${words.map(({ en }) => en).join(' or ')}, found ${found.en}.`,
     zh: `应为${words.map(({ zh }) => zh).join('或')}，实为${found.zh}。`,

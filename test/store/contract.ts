@@ -772,17 +772,14 @@ export function describeStore(name: string, openStore: OpenStore, peculiarities:
         const collection = newCollection();
         const some = objects(3);
         await add(collection, some);
+        const future = Date.now() * 1_000 + hour;
+        // Those of other tests.
+        while ((await b.dropTombstones(future, 100)) > 0);
         for (const { id } of some.slice(0, 2)) await a.deleteObject(collection, id, all, both);
         const [, newer] = await a.findTombstones(collection, some);
         expect(await b.dropTombstones(1, 10)).toBe(0);
-        const future = Date.now() * 1_000 + hour;
-        let left = [newer, newer];
-        // Those of other tests go too.
-        while (left[0] !== undefined && left[1] !== undefined) {
-          expect(await b.dropTombstones(future, 1)).toBe(1);
-          left = await b.findTombstones(collection, some);
-        }
-        expect(left).toEqual([undefined, newer, undefined]);
+        expect(await b.dropTombstones(future, 1)).toBe(1);
+        expect(await b.findTombstones(collection, some)).toEqual([undefined, newer, undefined]);
         while ((await b.dropTombstones(future, 100)) > 0);
         expect(await b.findTombstones(collection, some)).toEqual([undefined, undefined, undefined]);
         expect(names(some.slice(2))).toEqual(await walk(a, collection, everything));

@@ -66,7 +66,7 @@ export function toTotals({ _id, requests, last_at }: TotalsRow): AccessTotals {
 }
 
 /** What is sent to find entries. A test holds it against the indexes. */
-export const accessFilters = {
+const accessFilters = {
   page: ({ collection, since, user }: AccessQuery, at: Micros) => ({
     collection,
     at: { $gte: long(since), $lte: long(at) },

@@ -1,6 +1,6 @@
 /**
  * What the database holds of a collection's objects, and the few operations on it that the algorithm of `turns.ts` rests
- * on. `driver.ts` has them on MongoDB; a simulation can put its own database in their place.
+ * on. `object-database.ts` has them on MongoDB; a simulation can put its own database in their place.
  *
  * A *slot* is a whole number of microseconds in a collection: the date_added of the version, filler or tombstone that
  * fills it. Each operation on one document is atomic, durable (majority, journal) when it resolves, and may have taken

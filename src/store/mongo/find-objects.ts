@@ -105,7 +105,7 @@ function typeOfId(id: string): string {
 }
 
 /** How the query is answered; undefined: nothing can match. */
-export function planQuery(collection: string, { ids, types, versions }: ObjectQuery): Plan | undefined {
+function planQuery(collection: string, { ids, types, versions }: ObjectQuery): Plan | undefined {
   const wantedAges = agesOf(versions);
   if (wantedAges.length === 0) return undefined;
   const places = placeFor(wantedAges);
@@ -193,7 +193,7 @@ function take(progress: Progress, { limit, maxBytes }: PageBounds, row: SlotRow)
  * Fills a page as of the stable slot; with `isByPlace`, looks again when it has come to the end. `readStretch` goes on from
  * the page's position to `stable`, or to where the page says `more`.
  */
-export async function readToEnd(
+async function readToEnd(
   page: { readonly found: readonly unknown[]; readonly position: Micros; more: boolean },
   isByPlace: boolean,
   findState: () => Promise<Pick<CollectionDocument, 'allocated' | 'open' | 'superseding'> | undefined>,

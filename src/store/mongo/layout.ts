@@ -45,7 +45,7 @@ export interface Restored {
 }
 
 /** Raised by whoever adds a step that older versions cannot work beside. */
-export const newestLayout = 1;
+const newestLayout = 1;
 const mark = { _id: 'store', application: 'huiju' } as const;
 
 async function findMark({ collection }: Connection): Promise<Mark | undefined> {

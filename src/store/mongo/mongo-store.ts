@@ -58,7 +58,7 @@ function toState({ collection, highWater, generation, versions, bytes }: Collect
 }
 
 /** What is sent to find versions one by one, changes and tombstones. A test holds it against the indexes. */
-export const lookups = {
+const lookups = {
   object: (collection: string, id: string, stable: Micros) => ({
     ...({ collection, id, places: 'all', date_added: { $lte: long(stable) } } as const),
   }),

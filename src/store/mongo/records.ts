@@ -27,7 +27,7 @@ export interface StatusRow {
 }
 
 /** What is sent to find records and statuses. A test holds it against the indexes. */
-export const recordFilters = {
+const recordFilters = {
   one: (kind: string, id: string) => ({ kind, id }),
   page: (kind: string, { key, after = '' }: RecordQuery) => ({
     kind,
