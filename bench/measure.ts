@@ -1,45 +1,47 @@
-/** Interleaved timing: what is compared runs in turns, so that a busy machine slows all of it alike. */
+/** Interleaved measuring: what is compared runs in turns, so that a busy machine slows all of it alike. */
 
-export interface Timing {
-  /** Milliseconds of processor time of one pass: the middle one of all rounds. */
+export interface Summary {
   readonly median: number;
-  /** Half of the rounds lie between these two. */
+  /** Half of the values lie between these two. */
   readonly quartiles: readonly [number, number];
 }
 
-function at(sorted: readonly number[], share: number): number {
-  return sorted[Math.min(Math.floor(sorted.length * share), sorted.length - 1)] as number;
+/** The value below which this share of the values lies; of no values: NaN. */
+export function quantile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.min(Math.floor(sorted.length * share), sorted.length - 1)] ?? Number.NaN;
 }
 
-export function summarise(times: readonly number[]): Timing {
-  const sorted = times.toSorted((a, b) => a - b);
-  return { median: at(sorted, 0.5), quartiles: [at(sorted, 0.25), at(sorted, 0.75)] };
+export function summarise(values: readonly number[]): Summary {
+  return { median: quantile(values, 0.5), quartiles: [quantile(values, 0.25), quantile(values, 0.75)] };
 }
 
-function processorTime(pass: () => void): number {
+/** The ratio of two series, round by round. */
+export function ratioOf(numerators: readonly number[], denominators: readonly number[]): Summary {
+  return summarise(numerators.map((value, round) => value / (denominators[round] ?? Number.NaN)));
+}
+
+/** Milliseconds of processor time that this process spends on the work. */
+export function ownTime(work: () => void): number {
   const start = process.cpuUsage();
-  pass();
+  work();
   const { user, system } = process.cpuUsage(start);
   return (user + system) / 1000;
 }
 
-/** Runs the passes in turns, a few rounds unmeasured first, and reports the number of rounds that are done. */
-export function interleave<Name extends string>(
-  passes: Readonly<Record<Name, () => void>>,
+/** Runs the passes in turns, so many rounds, and returns what each of them yields in each round. */
+export async function interleave<Name extends string>(
+  passes: Readonly<Record<Name, () => number | Promise<number>>>,
   rounds: number,
   onRound: (done: number) => void = () => undefined,
-): Record<Name, number[]> {
+): Promise<Record<Name, number[]>> {
   const names = Object.keys(passes) as Name[];
-  const times = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<Name, number[]>;
-  const unmeasured = Math.ceil(rounds / 5);
-  for (let round = -unmeasured; round < rounds; round += 1) {
-    for (const name of names) {
-      const time = processorTime(passes[name]);
-      if (round >= 0) times[name].push(time);
-    }
-    onRound(round + unmeasured + 1);
+  const values = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<Name, number[]>;
+  for (let round = 0; round < rounds; round += 1) {
+    for (const name of names) values[name].push(await passes[name]());
+    onRound(round + 1);
   }
-  return times;
+  return values;
 }
 
 /** Shows the text on a terminal in place of the last one; elsewhere nothing. */

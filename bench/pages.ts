@@ -1,179 +1,229 @@
-/**
- * `npm run bench -- pages [--large] [--quick]`: pages as pollers meet them, by the whole product (a `huiju serve`
- * process, Basic auth, default logging), against bare servers that send the same bytes. What is compared takes turns.
- */
+/** Pages as pollers meet them, from the whole product, against bare servers that send the same bytes. */
 
-import { type ChildProcess, spawn } from 'node:child_process';
-import { join } from 'node:path';
-import { openStore } from '../src/store/open-store.ts';
-import type { ObjectQuery, VersionSelector } from '../src/store/store.ts';
-import { root } from '../test/support/huiju.ts';
-import { collection, type DataSet, openDataSet, password, types, user } from './data-set.ts';
-import { processorTime, run } from './load.ts';
-import { showProgress, summarise } from './measure.ts';
+import { type DataSet, openDataSet } from './data-set.ts';
+import { interleave, ratioOf, type Summary, showProgress, summarise } from './measure.ts';
+import { type Running, serve } from './processes.ts';
+import { getShape, type Shape, shapes } from './questions.ts';
+import { type Bound, type Report, round } from './report.ts';
+import { countsOf, type Settings, usualCount } from './settings.ts';
+import {
+  type Comparing,
+  createSides,
+  createTwins,
+  type Effort,
+  effortOf,
+  type Role,
+  roleNames,
+  type Sides,
+  startBaseline,
+} from './sides.ts';
 
-const last: VersionSelector = { all: false, first: false, last: true, exact: [] };
-const every: VersionSelector = { all: true, first: false, last: false, exact: [] };
-
-interface Shape {
-  readonly name: string;
-  readonly parameters: string;
-  readonly query: ObjectQuery;
-  readonly limit: number;
-  readonly against: string;
-  /** The least part of the baseline's speed that is to be reached, by processor time. */
-  readonly must?: number;
+/** A data set, and the product that serves it. */
+interface Subject {
+  readonly data: DataSet;
+  readonly huiju: Running;
+  readonly sql: Running;
 }
 
-interface Running {
-  readonly name: string;
-  readonly port: number;
-  readonly pid: number;
-  readonly child: ChildProcess;
+function show({ median }: Summary): string {
+  return `${round(median)} µs`;
 }
 
-async function start(name: string, args: readonly string[], env: Readonly<Record<string, string>>): Promise<Running> {
-  const options = {
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'ignore'] as ['ignore', 'pipe', 'ignore'],
-  };
-  const child = spawn(process.execPath, [...args], options);
-  const port = await new Promise<number>((resolve, reject) => {
-    let text = '';
-    child.stdout.on('data', (chunk) => {
-      if (text.length < 10_000) text += String(chunk);
-      const found = /127\.0\.0\.1:(\d+)/.exec(text)?.[1];
-      if (found !== undefined) resolve(Number(found));
-    });
-    child.once('exit', () => reject(new Error(`${name} ended: ${text}`)));
-  });
-  return { name, port, pid: child.pid ?? 0, child };
+function passesOf(sides: ReadonlyMap<string, Sides>): Record<string, () => Promise<number>> {
+  return Object.fromEntries(
+    [...sides].flatMap(([name, { ours, theirs }]) => [
+      [`${name} ours`, ours.pass],
+      [`${name} theirs`, theirs.pass],
+    ]),
+  );
 }
 
-function serve({ store, collections }: DataSet): Promise<Running> {
-  const env = { HUIJU_STORE: `sqlite:${store}`, HUIJU_COLLECTIONS: collections, HUIJU_PORT: '0' };
-  return start('huiju', [join(root, 'dist', 'main.js'), 'serve'], env);
+const bounds: Readonly<Record<string, Bound>> = {
+  'last versions, 100': { kind: 'at least', must: 0.75, goal: 0.9 },
+  'last versions, 1000': { kind: 'at least', must: 0.8, goal: 0.9 },
+};
+const flat: Bound = { kind: 'at most', must: 2.5, goal: 1.5 };
+
+/** A comparison of the product with itself, elsewhere in a collection or in a larger one. */
+interface Growth {
+  readonly what: string;
+  readonly ratio: Summary;
 }
 
-function startBaseline(role: string, { store }: DataSet, { query, limit }: Shape): Promise<Running> {
-  return start(role, [join(root, 'bench', 'baselines.ts'), role, store, JSON.stringify({ query, limit })], {});
+function growthsOf(name: string, costs: ReadonlyMap<string, readonly number[]>, cases: readonly Case[]): Growth[] {
+  const costOf = ({ key }: Case): readonly number[] => costs.get(key) ?? [];
+  const pairs = cases.flatMap((large) =>
+    cases
+      .filter((small) => {
+        const isDeeper = small.count === large.count && small.shape.depth === 'first' && large.shape.depth === 'deep';
+        return isDeeper || (small.count < large.count && small.shape.depth === large.shape.depth);
+      })
+      .map((small) => ({ small, large })),
+  );
+  return pairs.map(({ small, large }) => ({
+    what: `${name}: ${large.key} against ${small.key}`,
+    ratio: ratioOf(costOf(large), costOf(small)),
+  }));
 }
 
-/** Processor time of a request in microseconds, and requests a second. */
-async function ask(server: Running, path: string, requests: number, connections: number) {
-  const login = Buffer.from(`${user}:${password}`).toString('base64');
-  const headers = { Authorization: `Basic ${login}`, Accept: 'application/taxii+json;version=2.1' };
-  const before = processorTime(server.pid);
-  const outcome = await run({ port: server.port, path, headers, connections, requests });
-  const { latencies, seconds } = outcome;
-  return { cpu: ((processorTime(server.pid) - before) * 1000) / requests, rate: requests / seconds, latencies };
+interface Case {
+  readonly key: string;
+  readonly count: number;
+  readonly shape: Shape;
+  readonly subject: Subject;
 }
 
-interface Settings {
-  readonly rounds: number;
-  readonly connections: number;
-}
-
-async function compare(
-  data: DataSet,
-  huiju: Running,
-  shape: Shape,
-  { rounds, connections }: Settings,
-): Promise<string> {
-  const baseline = await startBaseline(shape.against, data, shape);
-  const path = `/bench/collections/${collection}/objects/?limit=${shape.limit}${shape.parameters}`;
-  const requests = shape.limit >= 1000 ? 200 : 1000;
-  const ours: number[] = [];
-  const theirs: number[] = [];
-  const rates: number[] = [];
-  const latencies: number[] = [];
-  for (let round = -1; round < rounds; round += 1) {
-    showProgress(`${shape.name}: round ${round + 1} of ${rounds}`);
-    const mine = await ask(huiju, path, requests, connections);
-    const base = await ask(baseline, '/', requests, connections);
-    if (round < 0) continue;
-    ours.push(mine.cpu);
-    theirs.push(base.cpu);
-    rates.push(mine.rate);
-    latencies.push(...mine.latencies);
+/** All depths of a shape in all data sets, in one interleaved run. */
+async function compareShape(
+  report: Report,
+  subjects: readonly Subject[],
+  name: string,
+  depths: readonly Shape[],
+  effort: Effort,
+): Promise<Growth[]> {
+  const cases: Case[] = subjects.flatMap((subject) =>
+    depths.map((shape) => {
+      const { count } = subject.data;
+      return { key: `${shape.depth} of ${count.toLocaleString('en')}`, count, shape, subject };
+    }),
+  );
+  const sides = new Map<string, Sides>();
+  for (const { key, shape, subject } of cases) {
+    sides.set(key, await createSides(subject.data, shape, [subject.huiju, subject.sql], effort));
   }
+  const costs = await interleave(passesOf(sides), effort.rounds, (done) => showProgress(`${name}: round ${done}`));
   showProgress('');
-  baseline.child.kill('SIGKILL');
-  const ratio = summarise(theirs.map((time, round) => time / (ours[round] as number)));
-  const sorted = latencies.toSorted((a, b) => a - b);
-  const p99 = sorted[Math.floor(sorted.length * 0.99)] as number;
-  const [low, high] = ratio.quartiles;
-  const must = shape.must === undefined ? '' : `, must ${shape.must}`;
-  return `${shape.name.padEnd(34)} ${summarise(ours).median.toFixed(0).padStart(6)} µs, ${shape.against} ${summarise(theirs).median.toFixed(0)} µs: ${ratio.median.toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)}${must}); ${Math.round(summarise(rates).median)}/s, p99 ${p99.toFixed(1)} ms`;
-}
-
-/** Positions in the collection: the first page, the middle, the last full page, and behind the end. */
-async function findDepths({ store: path }: DataSet, count: number): Promise<readonly number[]> {
-  const store = await openStore({ kind: 'sqlite', path });
-  const { highWater } = await store.getCollectionState(collection);
-  const first = await store.findRecords(collection, { versions: [every] }, { limit: 1 });
-  await store.close();
-  const begin = (first.first ?? 0) - 1;
-  return [
-    begin,
-    begin + Math.floor((highWater - begin) / 2),
-    begin + Math.floor((highWater - begin) * (1 - 2000 / count)),
-    highWater,
-  ];
-}
-
-function at(position: number): string {
-  return `&added_after=${new Date(position / 1000).toISOString().slice(0, 19)}.${String(position % 1_000_000).padStart(6, '0')}Z`;
-}
-
-function shapesOf([begin = 0, middle = 0, deep = 0, end = 0]: readonly number[]): Shape[] {
-  const shape = (
-    name: string,
-    parameters: string,
-    query: Partial<ObjectQuery>,
-    limit = 100,
-    against = 'sql',
-    must?: number,
-  ): Shape => ({
-    name,
-    parameters,
-    query: { versions: [last], ...query },
-    limit,
-    against,
-    ...(must !== undefined && { must }),
-  });
-  const all = '&match%5Bversion%5D=all';
-  const ofType = (names: readonly string[]) => `&match%5Btype%5D=${names.join(',')}`;
-  return [
-    shape('page of 100, first', '', {}, 100, 'sql', 0.75),
-    shape('page of 100, middle', at(middle), { addedAfter: middle }, 100, 'sql', 0.75),
-    shape('page of 100, deepest', at(deep), { addedAfter: deep }, 100, 'sql', 0.75),
-    shape('page of 1000, middle', at(middle), { addedAfter: middle }, 1000, 'sql', 0.8),
-    shape('page of 100, against Express', at(middle), { addedAfter: middle }, 100, 'express'),
-    shape('page of 100, against a Buffer', at(middle), { addedAfter: middle }, 100, 'buffer', 0.45),
-    shape('all versions', `${all}${at(middle)}`, { versions: [every], addedAfter: middle }),
-    shape('a common type', `${ofType([types.common])}${at(middle)}`, { types: [types.common], addedAfter: middle }),
-    shape('several types', `${ofType(types.several)}${at(middle)}`, { types: types.several, addedAfter: middle }),
-    shape('a rare type', ofType([types.rare]), { types: [types.rare], addedAfter: begin }),
-    shape('an absent type', ofType([types.absent]), { types: [types.absent] }),
-    shape('an empty poll', at(end), { addedAfter: end }, 100, 'constant', 1 / 2.5),
-  ];
-}
-
-export async function benchPages(args: readonly string[]): Promise<void> {
-  const settings = { rounds: args.includes('--quick') ? 3 : 9, connections: 16 };
-  const counts = args.includes('--quick')
-    ? [10_000]
-    : args.includes('--large')
-      ? [10_000, 1_000_000, 5_000_000]
-      : [10_000, 1_000_000];
-  for (const count of counts) {
-    const data = await openDataSet(count);
-    const huiju = await serve(data);
-    process.stdout.write(`${count.toLocaleString('en')} objects\n`);
-    for (const shape of shapesOf(await findDepths(data, count))) {
-      process.stdout.write(`  ${await compare(data, huiju, shape, settings)}\n`);
-    }
-    huiju.child.kill('SIGTERM');
+  for (const { key } of cases) {
+    const [ours = [], theirs = []] = [costs[`${key} ours`], costs[`${key} theirs`]];
+    const bound = bounds[name];
+    const ratio = ratioOf(theirs, ours);
+    const [mine, other] = [show(summarise(ours)), `the same SQL on node:http ${show(summarise(theirs))}`];
+    report.row({ what: `${name}: ${key}`, ours: mine, other, ratio, ...(bound && { bound }) });
   }
+  return growthsOf(name, new Map(cases.map(({ key }) => [key, costs[`${key} ours`] ?? []])), cases);
+}
+
+async function benchShapes(report: Report, subjects: readonly Subject[], effort: Effort): Promise<void> {
+  report.section('Pages: every query shape, no cache');
+  const names = new Set(shapes.filter(({ depth }) => depth !== 'end').map(({ name, limit }) => `${name}, ${limit}`));
+  const growths: Growth[] = [];
+  for (const name of names) {
+    const depths = shapes.filter((shape) => `${shape.name}, ${shape.limit}` === name && shape.depth !== 'end');
+    growths.push(...(await compareShape(report, subjects, name, depths, effort)));
+  }
+  const [worst] = growths.toSorted((a, b) => b.ratio.median - a.ratio.median);
+  if (worst === undefined) return;
+  report.row({ what: 'largest growth with depth or size', ours: worst.what, ratio: worst.ratio, bound: flat });
+}
+
+/** What is compared once, in a data set of the usual size. */
+interface Single {
+  readonly what: string;
+  readonly shape: Shape;
+  readonly role: Role;
+  readonly comparing?: Comparing;
+  readonly bound?: Bound;
+  /** How many times ours costs theirs, in place of the other way round. */
+  readonly inverse?: boolean;
+}
+
+const warm: Bound = { kind: 'at least', must: 0.45, goal: 0.7 };
+const singles: readonly Single[] = [
+  ...[100, 1000].flatMap((limit): Single[] => {
+    const shape = getShape('last versions', 'middle', limit);
+    return [
+      { what: `page of ${limit}, asked again`, shape, role: 'buffer', comparing: { repeated: true }, bound: warm },
+      { what: `page of ${limit}, not asked before`, shape, role: 'express' },
+    ];
+  }),
+  {
+    what: 'empty poll',
+    shape: getShape('an empty poll', 'end'),
+    role: 'constant',
+    comparing: { repeated: true },
+    bound: { kind: 'at most', must: 2.5, goal: 1.7 },
+    inverse: true,
+  },
+];
+
+async function compareSingle(
+  report: Report,
+  { data, huiju }: Subject,
+  single: Single,
+  effort: Effort,
+  settings: Settings,
+) {
+  const { what, shape, role, comparing, bound, inverse = false } = single;
+  const baseline = await startBaseline(role, data, settings);
+  const { ours, theirs } = await createSides(data, shape, [huiju, baseline], effort, comparing);
+  const costs = await interleave({ ours: ours.pass, theirs: theirs.pass }, effort.rounds);
+  await baseline.stop();
+  const ratio = inverse ? ratioOf(costs.ours, costs.theirs) : ratioOf(costs.theirs, costs.ours);
+  const [mine, other] = [show(summarise(costs.ours)), `${roleNames[role]} ${show(summarise(costs.theirs))}`];
+  report.row({ what, ours: mine, other, ratio, ...(bound && { bound }) });
+}
+
+async function benchConnections(report: Report, subject: Subject, effort: Effort): Promise<void> {
+  report.section('Pages of 100 to many connections, no cache');
+  const shape = getShape('last versions', 'middle');
+  for (const connections of [1, 4, 16, 64, 256]) {
+    const both = [subject.huiju, subject.sql] as const;
+    const { ours, theirs } = await createSides(subject.data, shape, both, effort, { connections });
+    const costs = await interleave({ ours: ours.pass, theirs: theirs.pass }, effort.rounds);
+    const latency = `p50 ${round(ours.latency(0.5))} ms, p99 ${round(ours.latency(0.99))} ms`;
+    report.row({
+      what: `${connections} connections`,
+      ours: `${show(summarise(costs.ours))}, ${round(ours.rate())}/s, ${latency}`,
+      other: `${roleNames.sql} ${show(summarise(costs.theirs))}, ${round(theirs.rate())}/s`,
+      ratio: ratioOf(costs.theirs, costs.ours),
+    });
+  }
+}
+
+/** The smallest part of the work that one of the serving processes did; 0 when there are not two of them. */
+function leastShare(spent: ReadonlyMap<number, number>, first: number): number {
+  // The process that was started supervises the others, and does not serve.
+  const serving = [...spent].filter(([pid]) => pid !== first).map(([, time]) => time);
+  return serving.length < 2 ? 0 : Math.min(...serving) / serving.reduce((sum, time) => sum + time, 0);
+}
+
+async function benchWorkers(report: Report, { data, huiju }: Subject, effort: Effort): Promise<void> {
+  report.section('HUIJU_WORKERS=2');
+  const two = await serve(data, { HUIJU_WORKERS: '2' });
+  const shape = getShape('last versions', 'middle');
+  const { ours: double, theirs: single } = await createTwins(data, shape, [huiju, two], effort);
+  const passes = { single: single.pass, double: double.pass };
+  // Two new processes, of which each is warm only after as many requests as the one that has served all this time.
+  await interleave(passes, effort.rounds);
+  const costs = await interleave(passes, effort.rounds);
+  await two.stop();
+  report.row({
+    what: 'page of 100, processor time against one process',
+    ours: `${show(summarise(costs.double))}, ${round(double.rate())}/s`,
+    other: `HUIJU_WORKERS=1 ${show(summarise(costs.single))}, ${round(single.rate())}/s`,
+    ratio: ratioOf(costs.double, costs.single),
+    bound: { kind: 'at most', must: 1.1 },
+  });
+  const value = leastShare(double.shares(), two.pid);
+  const bound = { kind: 'at least', must: 0.4 } as const;
+  report.row({ what: 'share of the process with the least work', ours: round(value), value, bound });
+}
+
+async function startSubject(count: number, settings: Settings): Promise<Subject> {
+  const data = await openDataSet(count, settings.server);
+  return { data, huiju: await serve(data), sql: await startBaseline('sql', data, settings) };
+}
+
+export async function benchPages(report: Report, settings: Settings): Promise<void> {
+  const effort = effortOf(settings);
+  const subjects: Subject[] = [];
+  for (const count of countsOf(settings)) subjects.push(await startSubject(count, settings));
+  await benchShapes(report, subjects, effort);
+  const usual = subjects.find(({ data }) => data.count === usualCount(settings));
+  if (usual === undefined) throw new Error('no data set of the usual size');
+  report.section(`Pages of ${usual.data.count.toLocaleString('en')} objects`);
+  for (const single of singles) await compareSingle(report, usual, single, effort, settings);
+  await benchConnections(report, usual, effort);
+  await benchWorkers(report, usual, effort);
+  for (const { huiju, sql } of subjects) await Promise.all([huiju.stop(), sql.stop()]);
 }

@@ -7,7 +7,16 @@
 
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { constants } from 'node:os';
 import { delimiter, dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -191,7 +200,17 @@ function isNpmThere(env) {
   return (env.PATH ?? '').split(delimiter).some((folder) => existsSync(join(folder, 'npm')));
 }
 
+// npm ci empties the folder before it fills it, and it follows a link: another tree would lose its dependencies.
+function refuseLinkedModules() {
+  if (lstatSync(modules, { throwIfNoEntry: false })?.isSymbolicLink() !== true) return;
+  const target = readlinkSync(modules);
+  throw new Error(
+    `${modules} is a symbolic link to ${target}, which npm ci would empty; remove the link, then try again`,
+  );
+}
+
 async function install() {
+  refuseLinkedModules();
   const env = environmentForInstall();
   if (!isNpmThere(env)) throw new Error('npm is not on the PATH; install Node.js with npm, then try again');
   rmSync(installStamp, { force: true });

@@ -1,11 +1,13 @@
 /** The Express application: everything a request passes, in order, on one screen. */
 
+import { IncomingMessage, ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
 import express, { type Express, type Request, type RequestHandler } from 'express';
 import helmet from 'helmet';
 import type { Authenticator } from './auth/authenticate.ts';
 import { TaxiiError } from './errors.ts';
 import { awaitTurn, endLateBodies, excuseWaiting } from './http/connections.ts';
-import { allowOrigins, answerPreflights, type CorsOrigins } from './http/cors.ts';
+import { allowOrigins, answerPreflights, type CorsOrigins, varyOf } from './http/cors.ts';
 import { createErrorHandler } from './http/error-handler.ts';
 import { createHealthRouter, type HealthDeps } from './http/health.ts';
 import { createLanding } from './http/landing.ts';
@@ -31,11 +33,16 @@ export interface AppDeps {
 
 /** How often a header field is given. Node joins some that are repeated and takes the first of others. */
 function countOf(name: string, { rawHeaders }: Request): number {
-  return rawHeaders.filter((text, index) => index % 2 === 0 && text.toLowerCase() === name).length;
+  let count = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const given = rawHeaders[index];
+    if (given?.length === name.length && given.toLowerCase() === name) count += 1;
+  }
+  return count;
 }
 
 // What a proxy in front of us made of the other one decides who is asked for, or who asks.
-const refuseRepeated: RequestHandler = (request, _response, next) => {
+function refuseRepeated(request: Request): void {
   for (const name of ['Host', 'Authorization']) {
     const count = countOf(name.toLowerCase(), request);
     if (count < 2) continue;
@@ -45,8 +52,7 @@ const refuseRepeated: RequestHandler = (request, _response, next) => {
   if (request.headers.host === undefined && request.httpVersion === '1.1') {
     throw new TaxiiError('malformed-request', 'The Host header is missing.');
   }
-  next();
-};
+}
 
 /** The request target without scheme and host, which RFC 9112 §3.2.2 allows it to have. */
 function originForm(target: string): string {
@@ -54,40 +60,58 @@ function originForm(target: string): string {
 }
 
 // Clients are known that double a slash where they join URLs; a redirect would turn their POST into a GET.
-const collapseSlashes: RequestHandler = (request, _response, next) => {
+function collapseSlashes(request: Request): void {
+  if (request.url.startsWith('/') && !request.url.includes('//')) return;
   const target = originForm(request.url);
   const end = target.indexOf('?');
   const path = end < 0 ? target : target.slice(0, end);
   request.url = path.replace(/\/{2,}/g, '/') + target.slice(path.length);
-  next();
-};
+}
 
-// For an API that shows nothing in a browser. HSTS speaks for this host alone: others of the domain are not ours.
-function secureHeaders(isHttps: boolean): RequestHandler {
-  return helmet({
+/**
+ * The fields of an API that shows nothing in a browser, names and values in turn. HSTS speaks for this host alone: others of
+ * the domain are not ours. They are the same for all answers, so they are made once.
+ */
+function secureFields(isHttps: boolean): readonly string[] {
+  const secure = helmet({
     contentSecurityPolicy: {
       useDefaults: false,
       directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
     },
     strictTransportSecurity: isHttps && { includeSubDomains: false },
   });
+  const fields: string[] = [];
+  class Recorder extends ServerResponse {
+    override setHeader(name: string, value: number | string | readonly string[]): this {
+      fields.push(name, String(value));
+      return this;
+    }
+  }
+  const request = new IncomingMessage(new Socket());
+  secure(request, new Recorder(request), () => undefined);
+  return fields;
+}
+
+/** What is looked at and kept of every request, before anybody asks who sent it. */
+function prepare(corsOrigins: CorsOrigins | undefined, isHttps: boolean): RequestHandler {
+  // Some answers are packed for who asks for it.
+  const fields = [...secureFields(isHttps), 'Vary', [...varyOf(corsOrigins), 'Accept-Encoding'].join(', ')];
+  return (request, response: TaxiiResponse, next) => {
+    response.locals.fields = fields;
+    refuseRepeated(request);
+    collapseSlashes(request);
+    next();
+  };
 }
 
 function identify(authenticator: Authenticator): RequestHandler {
   return async (request, response, next) => {
     const { locals } = response as TaxiiResponse;
-    locals.identifyAgain = () => authenticator.authenticate(request.headers, request.ip ?? '');
+    locals.identifyAgain = () => authenticator.authenticate(request.headers, locals.client ?? '');
     locals.caller = await locals.identifyAgain();
     next();
   };
 }
-
-// Answers depend on who asks and change with every publication. Some are packed for who asks for it.
-const forbidCaching: RequestHandler = (_request, response, next) => {
-  response.setHeader('Cache-Control', 'no-store');
-  response.vary('Accept-Encoding');
-  next();
-};
 
 const refuseUnknownPath = (request: Request, response: TaxiiResponse): void => {
   if (response.locals.caller?.kind !== 'user') throw new TaxiiError('login-required', loginToSee);
@@ -108,15 +132,9 @@ export function createApp({
   const app = express();
   app.disable('x-powered-by').disable('etag').set('query parser', false);
   app.set('trust proxy', trustedProxy.length === 0 ? false : [...trustedProxy]);
-  app.use(
-    awaitTurn,
-    excuseWaiting,
-    endLateBodies,
-    allowOrigins(corsOrigins),
-    createHealthRouter({ store: taxii.store, log, isClosing }),
-    logRequests(log, accessLog),
-  );
-  app.use(refuseRepeated, collapseSlashes, secureHeaders(isHttps), forbidCaching, answerPreflights);
+  app.use(awaitTurn, excuseWaiting, endLateBodies);
+  app.use(allowOrigins(corsOrigins), createHealthRouter({ store: taxii.store, log, isClosing }));
+  app.use(logRequests(log, accessLog, trustedProxy.length > 0), prepare(corsOrigins, isHttps), answerPreflights);
   app.get('/', createLanding(taxii));
   app.use(identify(authenticator));
   app.use(createTaxiiRouter(taxii));

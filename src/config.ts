@@ -6,6 +6,7 @@ import { BlockList, isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import { listMistakes, messageOf, OperatorError, systemReasonOf } from './errors.ts';
+import { parseSecretKeys, type SecretKeys } from './hub/secrets.ts';
 import { suggest } from './nearest.ts';
 import type { StoreLocation } from './store/open-store.ts';
 
@@ -37,7 +38,11 @@ export const variables = {
     fallback: '',
     meaning: 'Web sites whose scripts may use the server in browsers: origins, comma-separated, or *',
   },
-  HUIJU_WORKERS: { fallback: '1', meaning: 'Threads that check objects, 1 to 64' },
+  HUIJU_SECRET_KEY_FILE: {
+    fallback: '',
+    meaning: 'File of the key that seals the logins of feeds; with SQLite, made beside the store when not set',
+  },
+  HUIJU_WORKERS: { fallback: '1', meaning: 'Processes that serve, 1 to 64: up to one for each core' },
   HUIJU_LOG_LEVEL: { fallback: 'info', meaning: 'trace, debug, info, warn, error, fatal or silent' },
   HUIJU_MAX_CONTENT_LENGTH: { fallback: '100MiB', meaning: 'Longest request body, decoded' },
   HUIJU_MAX_OBJECT_LENGTH: { fallback: '8MiB', meaning: 'Longest object' },
@@ -69,6 +74,9 @@ export interface Config {
   readonly trustedProxy: readonly string[];
   /** Web sites whose scripts may use the server; `*`: all, without credentials; undefined: none. */
   readonly corsOrigins: readonly string[] | '*' | undefined;
+  /** Undefined: the key beside the store counts, if the store can have one. */
+  readonly secretKeys: SecretKeys | undefined;
+  /** Processes that serve. */
   readonly workers: number;
   readonly logLevel: (typeof logLevels)[number];
   /** Bytes. */
@@ -217,6 +225,12 @@ export function parseStoreFile(path: string): Parsed<StoreLocation> {
   return 'value' in store ? store : { fault: `what the file holds ${store.fault}` };
 }
 
+/** What the file holds is never shown. */
+function parseSecretKeyFile(path: string): Parsed<SecretKeys> {
+  const read = readText(path);
+  return 'fault' in read ? read : parseSecretKeys(read.value);
+}
+
 /** Why these do not serve as certificate and key; undefined when they do. */
 function findPairFault(cert: string, key: string): string | undefined {
   try {
@@ -331,6 +345,7 @@ export function examineConfig(env: Environment = process.env): { config: Config;
     transport: findTransport(find('HUIJU_TLS_CERT', readText), find('HUIJU_TLS_KEY', readText), mistakes),
     trustedProxy: find('HUIJU_TRUSTED_PROXY', parseProxies) ?? [],
     corsOrigins: find('HUIJU_CORS_ORIGINS', parseOrigins),
+    secretKeys: find('HUIJU_SECRET_KEY_FILE', parseSecretKeyFile),
     workers: read('HUIJU_WORKERS', parseWhole(1, 64)),
     logLevel: read('HUIJU_LOG_LEVEL', parseOneOf(logLevels)),
     maxContentLength: read('HUIJU_MAX_CONTENT_LENGTH', parseBytes(1024 * gibibyte)),

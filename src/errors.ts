@@ -59,6 +59,14 @@ export function messageOf(error: unknown): string {
   return String(hasMessage ? error.message : error);
 }
 
+/** What an error says to the operator: its message, or why the system refused; the stack only of one that nobody foresaw. */
+export function describeFailure(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if ('syscall' in error) return 'path' in error ? `${error.path}: ${systemReasonOf(error)}` : error.message;
+  const isForeseen = error instanceof OperatorError || error instanceof TaxiiError;
+  return isForeseen ? error.message : `internal error: ${error.stack ?? error.message}`;
+}
+
 /** The code that Node's own errors carry, `ENOENT` for example; undefined for others. */
 export function codeOf(error: unknown): string | undefined {
   const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;

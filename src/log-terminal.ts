@@ -56,10 +56,11 @@ export function formatForTerminal(json: string, hasColours: boolean): string {
       .map((line) => indent + printable(line));
   };
 
-  const { level, time, msg, err, ...fields }: Fields = JSON.parse(json);
+  const { level, time, process, msg, err, ...fields }: Fields = JSON.parse(json);
   const lines =
     msg === 'request'
       ? [describeRequest(fields), ...(fields.error_id === undefined ? [] : [describeError(fields)])]
       : [describeEvent(level, msg, fields), ...(err === undefined ? [] : describeStack(err))];
-  return `${paint(formatTime(time), 'dim')}  ${lines.join('\n')}\n`;
+  const who = process === undefined ? '' : `  ${printable(process).padEnd(10)}`;
+  return `${paint(formatTime(time) + who, 'dim')}  ${lines.join('\n')}\n`;
 }

@@ -17,6 +17,18 @@ const secretFields = new Set([
   ...['password', 'token'],
 ]);
 const maxDepth = 8;
+/** Milliseconds that a line waits for others, and characters of lines that wait. */
+const flushAfter = 10;
+const flushedFrom = 64 * 1024;
+
+/** Whether there is nothing to redact, as in nearly all events: then nothing is copied. */
+function isHarmless(fields: Readonly<Record<string, unknown>>): boolean {
+  for (const name of Object.keys(fields)) {
+    const value = fields[name];
+    if ((typeof value === 'object' && value !== null) || secretFields.has(name.toLowerCase())) return false;
+  }
+  return true;
+}
 
 // pino's own redaction asks each path of each event: it costs three times what writing the line does.
 function redactFields(fields: object, depth: number): Record<string, unknown> {
@@ -46,20 +58,54 @@ function redactTexts(line: string): string {
   return secretTexts.reduce((text, [pattern, replacement]) => text.replace(pattern, replacement), line);
 }
 
-function openDestination(): DestinationStream {
+/** Standard error as a destination. It takes whole lines, one or more at a time. */
+export function openDestination(): DestinationStream {
   const { stderr } = process;
-  if (!stderr.isTTY) return pino.destination({ dest: 2, sync: true });
+  if (!stderr.isTTY) return openDescriptor(2);
   const hasColours = stderr.hasColors();
-  return { write: (json) => void stderr.write(formatForTerminal(json, hasColours)) };
+  const format = (line: string): string => (line === '' ? '' : formatForTerminal(line, hasColours));
+  return { write: (lines) => void stderr.write(lines.split('\n').map(format).join('')) };
 }
 
-/** Creates the logger of the process. Whatever reaches the destination is redacted. */
-export function createLog(level: Config['logLevel'], destination: DestinationStream = openDestination()): Log {
+/**
+ * An open file, pipe or socket as a destination. Lines wait a few milliseconds for others, and what is left is written when
+ * the process ends, whatever ends it but SIGKILL: a call of the system for each line costs twice what making it does.
+ */
+export function openDescriptor(descriptor: number): DestinationStream {
+  const file = pino.destination({ dest: descriptor, sync: true });
+  let lines = '';
+  const flush = (): void => {
+    const written = lines;
+    lines = '';
+    if (written !== '') file.write(written);
+  };
+  process.on('exit', flush);
+  return {
+    write: (line) => {
+      if (lines === '') setTimeout(flush, flushAfter).unref();
+      lines += line;
+      if (lines.length >= flushedFrom) flush();
+    },
+  };
+}
+
+/**
+ * Creates the logger of the process. Whatever reaches the destination is redacted. `process` is in every line: which of
+ * several processes with one log says it.
+ */
+export function createLog(
+  level: Config['logLevel'],
+  destination: DestinationStream = openDestination(),
+  process?: string,
+): Log {
   return pino(
     {
       level,
-      base: null,
-      formatters: { level: (label) => ({ level: label }), log: (fields) => redactFields(fields, maxDepth) },
+      base: process === undefined ? null : { process },
+      formatters: {
+        level: (label) => ({ level: label }),
+        log: (fields) => (isHarmless(fields) ? fields : redactFields(fields, maxDepth)),
+      },
       serializers: { err: (error) => redactValue(pino.stdSerializers.err(error), maxDepth) },
       timestamp: pino.stdTimeFunctions.isoTime,
     },

@@ -10,20 +10,25 @@ import { OperatorError } from './errors.ts';
 import { createBaseUrl, formatAuthority } from './http/base-url.ts';
 import { allowHalfOpen, connectionOptions, limitConnections } from './http/connections.ts';
 import { answerParserErrors } from './http/error-handler.ts';
-import { defaultLimits, type HttpLimits } from './http/limits.ts';
+import { defaultLimits, type HttpLimits, shareLimits } from './http/limits.ts';
 import { createMessages, type Messages } from './http/messages.ts';
 import { createOutbox } from './http/outbox.ts';
 import { createUploads } from './http/uploads.ts';
-import { startAccessLog } from './hub/access-log.ts';
+import { dropOldAccess, startAccessLog } from './hub/access-log.ts';
+import { shareHashing } from './hub/passwords.ts';
 import { watchExtensions } from './hub/registered-extensions.ts';
 import { ensureAdmin } from './hub/users.ts';
 import type { Log } from './log.ts';
+import type { Settings } from './settings.ts';
 import { microsNow } from './stix/timestamp.ts';
 import { openStore } from './store/open-store.ts';
+import type { Store } from './store/store.ts';
+import { type Feeds, startFeeds } from './sync/feeds-server.ts';
 import { createTurns } from './taxii/add-objects.ts';
-import { loadApiRoots } from './taxii/api-roots.ts';
-import { startChecker } from './taxii/checker.ts';
-import { startRetention } from './taxii/retention.ts';
+import { type ApiRoot, loadApiRoots } from './taxii/api-roots.ts';
+import { countCheckers, startChecker } from './taxii/checker.ts';
+import { createPageCache, pageCacheBytes } from './taxii/page-cache.ts';
+import { type Retention, startRetention } from './taxii/retention.ts';
 
 export interface RunningServer {
   /** Where clients find the server, without a slash at the end. */
@@ -32,8 +37,24 @@ export interface RunningServer {
   readonly roots: readonly string[];
   /** The password of the user `admin`, when this start created it. */
   readonly adminPassword: string | undefined;
+  /**
+   * Serves what these settings declare from the next request on, with their certificate from the next connection on. No
+   * connection is lost. Whatever else has changed waits for a start.
+   */
+  reload(settings: Settings): Promise<void>;
   /** Lets running requests finish, then closes everything. May be called twice. */
   close(): Promise<void>;
+}
+
+export interface StartOptions {
+  /** Of the whole server. */
+  readonly limits?: HttpLimits;
+  /** Gets the password of the user `admin` if this start creates it; when it fails the start does. */
+  readonly keepPassword?: (password: string) => Promise<void>;
+  /** What the files of `config.collections` declare, where they were read already. */
+  readonly roots?: readonly ApiRoot[];
+  /** Which of `config.workers` processes on one port and store this is, from 1. Absent: it serves alone. */
+  readonly worker?: number;
 }
 
 /** How long a running request may take when the server ends. */
@@ -53,13 +74,16 @@ const ciphers = [
   'ECDHE-RSA-AES128-GCM-SHA256',
 ].join(':');
 
+function tlsOptions({ cert, key }: Extract<Config['transport'], { kind: 'https' }>) {
+  return { cert, key, ciphers, minVersion: 'TLSv1.2', honorCipherOrder: true } as const;
+}
+
 function createServer({ transport }: Config, limits: HttpLimits, messages: Messages): Server {
   const options = { ...connectionOptions(limits), ...messages.options };
   if (transport.kind === 'http') return createHttpServer(options);
-  const { cert, key } = transport;
-  const tls = { cert, key, ciphers, minVersion: 'TLSv1.2', honorCipherOrder: true } as const;
   // Node's HTTP server has this set, its HTTPS server passes it on.
-  return createHttpsServer({ ...options, ...tls, allowHalfOpen: true, handshakeTimeout: limits.headersTimeout });
+  const tcp = { allowHalfOpen: true, handshakeTimeout: limits.headersTimeout };
+  return createHttpsServer({ ...options, ...tlsOptions(transport), ...tcp });
 }
 
 function listen(server: Server, { host, port }: Config): Promise<AddressInfo> {
@@ -78,27 +102,35 @@ function listen(server: Server, { host, port }: Config): Promise<AddressInfo> {
   });
 }
 
-/** Connections on which no request ever began; Node does not count them as idle. */
-function trackSilent(server: Server): ReadonlySet<Socket> {
-  const silent = new Set<Socket>();
-  server.on(server instanceof HttpsServer ? 'secureConnection' : 'connection', (socket: Socket) => {
-    silent.add(socket);
-    socket.once('close', () => silent.delete(socket));
+/** The client's end of a connection. The socket of a request is another object than its connection's when there is TLS. */
+function peerOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
+}
+
+/** Connections on which no request ever began, or no TLS either; Node does not count them as idle. */
+function trackSilent(server: Server): ReadonlyMap<string, Socket> {
+  const silent = new Map<string, Socket>();
+  server.on('connection', (socket: Socket) => {
+    const peer = peerOf(socket);
+    silent.set(peer, socket);
+    socket.once('close', () => {
+      if (silent.get(peer) === socket) silent.delete(peer);
+    });
   });
   const speaks = ({ socket }: IncomingMessage): void => {
-    silent.delete(socket);
+    silent.delete(peerOf(socket));
   };
   server.on('request', speaks).on('checkContinue', speaks).on('checkExpectation', speaks);
   return silent;
 }
 
 /** Stops listening and waits for running requests; those that take too long are cut off. */
-async function closeServer(server: Server, silent: ReadonlySet<Socket>): Promise<void> {
+async function closeServer(server: Server, silent: ReadonlyMap<string, Socket>): Promise<void> {
   const closed = new Promise<void>((resolve) => {
     server.close(() => resolve());
   });
   server.closeIdleConnections();
-  for (const socket of silent) socket.destroy();
+  for (const socket of silent.values()) socket.destroy();
   // A connection whose request ends from now on is idle and must not be waited for.
   server.prependListener('request', (_request, response) => {
     response.shouldKeepAlive = false;
@@ -124,34 +156,68 @@ function createTracker() {
   return { track, settled: () => Promise.allSettled(underWay) };
 }
 
-/**
- * Starts a server. Throws OperatorError for what the operator can mend. `keepPassword` gets the password of the user
- * `admin` if this start creates it; when it fails the start does.
- */
-export async function startServer(
-  config: Config,
+function startSweeping(store: Store, roots: readonly ApiRoot[], log: Log): Retention {
+  return startRetention({
+    store,
+    roots,
+    now: microsNow,
+    dropAccess: () => dropOldAccess(store, microsNow),
+    onExpired: (collection, versions) => log.info({ collection, versions }, 'versions have expired'),
+    onFault: (err) => log.warn({ err }, 'what is too old could not be removed; trying again every few minutes'),
+  });
+}
+
+function startFollowing(
+  { store: location, maxObjectLength, secretKeys }: Config,
+  store: Store,
+  roots: readonly ApiRoot[],
   log: Log,
-  limits: HttpLimits = defaultLimits,
-  keepPassword?: (password: string) => Promise<void>,
-): Promise<RunningServer> {
-  const roots = loadApiRoots(config.collections);
+): Feeds {
+  return startFeeds({
+    store: location,
+    roots,
+    maxObjectLength,
+    secretKeys,
+    records: store,
+    onRun: (feed, words, { outcome, counts, bytes, nextRunAt }) => {
+      const fields = { feed, outcome, ...counts, bytes, next_run_at: nextRunAt };
+      if (outcome === 'failed') log.warn(fields, words);
+      else log.info(fields, words);
+    },
+    onFault: (err) => log.error({ err }, 'feeds cannot run; trying again'),
+  });
+}
+
+/**
+ * Starts a server, or one of several processes that are one to the outside. Throws OperatorError for what the operator can
+ * mend.
+ *
+ * What is the server's as a whole when there are several: who may come in, and everything else that is kept, is read from
+ * the store at each request. Places (connections, uploads, unread bytes, hashing, requests of nobody in the access log)
+ * are divided among the processes, since connections are, and so are the bytes of the page cache. One sweeps old things
+ * away and runs the feeds. Each has threads and memory of its own: the turn of a body with many objects, packing, logins
+ * that were good lately, the revision of extensions.
+ */
+export async function startServer(config: Config, log: Log, options: StartOptions = {}): Promise<RunningServer> {
+  const { keepPassword, worker } = options;
+  const processes = worker === undefined ? 1 : config.workers;
+  const limits = shareLimits(options.limits ?? defaultLimits, processes);
+  shareHashing(processes);
+  // The list stays when its content is replaced: all parts look into it anew for each request, so nobody may copy it.
+  const roots = [...(options.roots ?? loadApiRoots(config.collections))];
   const store = await openStore(config.store);
-  const checker = startChecker(config.workers);
+  const checker = startChecker(countCheckers(processes));
   const accessLog = startAccessLog({
     store,
     roots,
+    processes,
     now: microsNow,
     onLoss: (entries, err) => log.warn({ entries, err }, 'requests are missing in the access log'),
     onExcess: (requests) =>
       log.warn({ requests }, 'requests without login are not in the access log: too many of an address in a minute'),
   });
-  const retention = startRetention({
-    store,
-    roots,
-    now: microsNow,
-    onExpired: (collection, versions) => log.info({ collection, versions }, 'versions have expired'),
-    onFault: (err) => log.warn({ err }, 'what is too old could not be removed; trying again every few minutes'),
-  });
+  const retention = (worker ?? 1) === 1 ? startSweeping(store, roots, log) : undefined;
+  const feeds = (worker ?? 1) === 1 ? startFollowing(config, store, [...roots], log) : undefined;
   const messages = createMessages();
   const server = createServer(config, limits, messages);
   const silent = trackSilent(server);
@@ -181,6 +247,7 @@ export async function startServer(
         now: microsNow,
         limits: config.page,
         http: limits,
+        pages: createPageCache(store, Math.ceil(pageCacheBytes / processes)),
         outbox: createOutbox(limits),
         uploads: createUploads(limits),
         maxContentLength: config.maxContentLength,
@@ -202,7 +269,8 @@ export async function startServer(
     const close = async (): Promise<void> => {
       await closeServer(server, silent);
       await work.settled();
-      await retention.close();
+      await feeds?.close();
+      await retention?.close();
       await accessLog.close();
       await checker.close();
       await store.close();
@@ -211,6 +279,12 @@ export async function startServer(
       url: baseUrl.own(),
       roots: roots.map(({ name }) => name),
       adminPassword,
+      reload: async (settings) => {
+        roots.splice(0, roots.length, ...settings.roots);
+        feeds?.reload(settings.roots);
+        const { transport } = settings.config;
+        if (server instanceof HttpsServer && transport.kind === 'https') server.setSecureContext(tlsOptions(transport));
+      },
       close: () => {
         closing ??= close();
         return closing;
@@ -218,7 +292,8 @@ export async function startServer(
     };
   } catch (error) {
     server.close();
-    await retention.close();
+    await feeds?.close();
+    await retention?.close();
     await accessLog.close();
     await checker.close();
     await store.close();

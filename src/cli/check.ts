@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import type { Command } from 'commander';
 import { type Config, examineConfig } from '../config.ts';
 import { listMistakes, OperatorError } from '../errors.ts';
+import { findStoreKeys } from '../hub/secrets.ts';
 import { findUser } from '../hub/users.ts';
 import { openGlimpse } from '../store/open-store.ts';
 import type { StoreGlimpse } from '../store/store.ts';
@@ -62,6 +63,18 @@ async function findStoreFaults(
   }
 }
 
+/** What is wrong with the key that seals secrets, where it lies beside the store. */
+async function findKeyFaults({ secretKeys, store }: Config): Promise<string[]> {
+  if (secretKeys !== undefined) return [];
+  try {
+    await findStoreKeys(store);
+    return [];
+  } catch (error) {
+    if (error instanceof OperatorError) return [error.message];
+    throw error;
+  }
+}
+
 async function check(): Promise<void> {
   const { config, mistakes } = examineConfig();
   const { apiRoots, mistakes: declarationMistakes } = examineApiRoots(config.collections);
@@ -70,11 +83,12 @@ async function check(): Promise<void> {
   const stored = isRight('HUIJU_STORE')
     ? await findStoreFaults(config, apiRoots, declarationMistakes.length === 0)
     : { mistakes: [], warnings: [] };
+  const keyFaults = isRight('HUIJU_STORE') && isRight('HUIJU_SECRET_KEY_FILE') ? await findKeyFaults(config) : [];
   const expired = isRight('HUIJU_TLS') ? findCertificateFault(config) : [];
   for (const warning of [...expired, ...stored.warnings]) {
     process.stderr.write(`huiju: warning: ${warning}\n`);
   }
-  const all = [...mistakes, ...declarationMistakes, ...stored.mistakes];
+  const all = [...mistakes, ...declarationMistakes, ...stored.mistakes, ...keyFaults];
   if (all.length > 0) throw new OperatorError(listMistakes(all));
   const collections = apiRoots.reduce((sum, root) => sum + root.collections.length, 0);
   printLine(`${formatCount(apiRoots.length, 'API root')}, ${formatCount(collections, 'collection')}`);

@@ -58,7 +58,8 @@ function listCollections(roots: readonly ApiRoot[], states: readonly CollectionS
   return [...declared, ...others];
 }
 
-function toRow({ api_root, id, alias, title, read, write, objects, bytes, last_date_added }: Listed): string[] {
+function toRow(listed: Listed): string[] {
+  const { api_root, id, alias, title, read, write, expire_after, objects, bytes, last_date_added } = listed;
   return [
     api_root ?? '–',
     alias ?? '–',
@@ -68,6 +69,7 @@ function toRow({ api_root, id, alias, title, read, write, objects, bytes, last_d
     objects.toLocaleString('en-US'),
     formatBytes(bytes),
     last_date_added ?? 'never',
+    expire_after ?? 'never',
     title ?? 'no file declares it: not served, and kept',
   ];
 }
@@ -76,7 +78,7 @@ async function printCollections({ json }: { json?: true }): Promise<void> {
   const listed = await withStore(async (store, config) =>
     listCollections(loadApiRoots(config.collections), await store.listCollectionStates()),
   );
-  const heading = ['ROOT', 'ALIAS', 'ID', 'READ', 'WRITE', 'OBJECTS', 'BYTES', 'LAST ADDED', 'TITLE'];
+  const heading = ['ROOT', 'ALIAS', 'ID', 'READ', 'WRITE', 'OBJECTS', 'BYTES', 'LAST ADDED', 'EXPIRE AFTER', 'TITLE'];
   printList(listed, json === true, heading, listed.map(toRow));
 }
 

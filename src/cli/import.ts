@@ -10,7 +10,7 @@ import { createScanner, ScanError, type ScanResult } from '../stix/scan.ts';
 import { microsNow } from '../stix/timestamp.ts';
 import { openStore } from '../store/open-store.ts';
 import { loadApiRoots } from '../taxii/api-roots.ts';
-import { startChecker } from '../taxii/checker.ts';
+import { countCheckers, startChecker } from '../taxii/checker.ts';
 import { receive, type Slice, Slicer, streamSlices } from '../taxii/receive.ts';
 import { type Incoming, type WriteDeps, writeObjects } from '../taxii/write.ts';
 import { formatCount } from '../text.ts';
@@ -44,7 +44,7 @@ interface Job {
   readonly maxLineLength: number;
   readonly tally: Tally;
   readonly progress: Progress;
-  /** Ends the import: the slice under way is committed, the next is not begun. */
+  /** Ends the import: the slices under way are committed, no other is begun. */
   readonly signal: AbortSignal;
   /** Bytes of the inputs that are done; a document that is read twice counts in parts. */
   done: number;
@@ -227,7 +227,7 @@ async function importFiles(paths: readonly string[], options: ImportOptions): Pr
     process.exitCode = exitCodeOf(signal);
   });
   const store = await openStore(config.store);
-  const checker = startChecker(config.workers);
+  const checker = startChecker(countCheckers(1));
   const started = performance.now();
   try {
     if (options.as !== undefined && (await findUser(store, options.as)) === undefined) {

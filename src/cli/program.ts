@@ -2,8 +2,9 @@
 
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, type Option } from 'commander';
-import { OperatorError, systemReasonOf, TaxiiError } from '../errors.ts';
+import { describeFailure } from '../errors.ts';
 import { suggest } from '../nearest.ts';
+import { SourceError } from '../sync/source.ts';
 import { exitCodeOf, Interrupted } from './signals.ts';
 
 const failed = 1;
@@ -18,6 +19,7 @@ const commands: Readonly<Record<string, (program: Command) => Promise<void>>> = 
   user: async (program) => (await import('./user.ts')).registerUser(program),
   token: async (program) => (await import('./token.ts')).registerToken(program),
   collection: async (program) => (await import('./collection.ts')).registerCollection(program),
+  feed: async (program) => (await import('./feed.ts')).registerFeed(program),
   extension: async (program) => (await import('./extension.ts')).registerExtensionCommand(program),
   access: async (program) => (await import('./access.ts')).registerAccess(program),
   backup: async (program) => (await import('./backup.ts')).registerBackup(program),
@@ -99,14 +101,6 @@ export async function loadProgram(called: string | undefined): Promise<Command> 
   return program;
 }
 
-/** What an error says to the operator: its message; the stack only of one that nobody foresaw. */
-function describe(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  if ('syscall' in error) return 'path' in error ? `${error.path}: ${systemReasonOf(error)}` : error.message;
-  const isForeseen = [OperatorError, TaxiiError, Interrupted].some((kind) => error instanceof kind);
-  return isForeseen ? error.message : `internal error: ${error.stack ?? error.message}`;
-}
-
 /** Runs a command to its end and sets the exit code: 1 when it failed, 2 called wrongly, 130 and alike for signals. */
 export async function run(args: readonly string[]): Promise<void> {
   try {
@@ -118,7 +112,8 @@ export async function run(args: readonly string[]): Promise<void> {
       process.exitCode = error.exitCode === 0 ? 0 : wrongUsage;
       return;
     }
-    process.stderr.write(`huiju: ${describe(error)}\n`);
+    const text = error instanceof Interrupted || error instanceof SourceError ? error.message : describeFailure(error);
+    process.stderr.write(`huiju: ${text}\n`);
     process.exitCode = error instanceof Interrupted ? exitCodeOf(error.signal) : failed;
   }
 }

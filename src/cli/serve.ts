@@ -1,26 +1,13 @@
 /** `huiju serve`: runs the server until it is told to end. */
 
-import { mkdir, rm, writeFile } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { type Config, loadConfig } from '../config.ts';
+import type { Config } from '../config.ts';
+import { messageOf } from '../errors.ts';
+import { passwordFileOf } from '../first-password.ts';
+import type { Log } from '../log.ts';
 import type { RunningServer } from '../server.ts';
+import { loadSettings, type Settings } from '../settings.ts';
 import { nextSignal } from './signals.ts';
-
-/** Where the first password goes when nobody is looking: beside the store; `data` is where the usual one is. */
-function passwordFileOf({ store }: Config): string {
-  return store.kind === 'sqlite' ? join(dirname(store.path), 'admin-password') : resolve('data', 'admin-password');
-}
-
-/** Keeps the first password for its owner: on a terminal it is shown, else a file is written that nobody else can read. */
-async function keepPassword(config: Config, password: string): Promise<void> {
-  if (process.stdout.isTTY) return;
-  const file = passwordFileOf(config);
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  // Whatever lies there may have other rights, or be a link.
-  await rm(file, { force: true });
-  await writeFile(file, `${password}\n`, { mode: 0o600, flag: 'wx' });
-}
 
 function passwordLines(config: Config, password: string | undefined): readonly string[] {
   if (password === undefined) return [];
@@ -37,15 +24,61 @@ function urlLines({ url, roots }: RunningServer): readonly string[] {
   ];
 }
 
+interface Started {
+  readonly server: RunningServer;
+  readonly log: Log;
+}
+
+/** In this process, or in several that this one watches over. What is loaded is what that needs. */
+async function start(settings: Settings): Promise<Started> {
+  const { config, roots } = settings;
+  const { createLog, openDestination } = await import('../log.ts');
+  const destination = openDestination();
+  if (config.workers === 1) {
+    const log = createLog(config.logLevel, destination);
+    const [{ startServer }, { keepPassword }] = await Promise.all([
+      import('../server.ts'),
+      import('../first-password.ts'),
+    ]);
+    const keep = (password: string) => keepPassword(config, password);
+    return { log, server: await startServer(config, log, { roots, keepPassword: keep }) };
+  }
+  const log = createLog(config.logLevel, destination, 'supervisor');
+  const { startSupervisor } = await import('../supervisor.ts');
+  return { log, server: await startSupervisor(settings, log, (lines) => destination.write(lines)) };
+}
+
+/** Reloads at each SIGHUP, one time after the other, as soon as the server is there. What is wrong changes nothing. */
+function reloadOnHangup(started: Promise<Started>): void {
+  const reload = async (): Promise<void> => {
+    const { server, log } = await started;
+    try {
+      await server.reload(loadSettings());
+      log.info('reloaded: collections and certificate are those of the files now');
+    } catch (error) {
+      log.error(
+        { reason: messageOf(error) },
+        'not reloaded, everything goes on as it was: mend it, then send SIGHUP again',
+      );
+    }
+  };
+  let last = Promise.resolve();
+  process.on('SIGHUP', () => {
+    // A start that fails says so itself.
+    last = last.then(reload).catch(() => undefined);
+  });
+}
+
 async function serve(): Promise<void> {
-  const config = loadConfig();
-  // Loaded here, so that other commands do not wait for Express.
-  const [{ createLog }, { startServer }] = await Promise.all([import('../log.ts'), import('../server.ts')]);
-  const log = createLog(config.logLevel);
+  const settings = loadSettings();
+  // A terminal that closes sends SIGHUP too, and nobody is left there to end the server.
+  const isOnTerminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY;
   // Heard from now on, so that a signal during the start is not lost.
-  const signal = nextSignal();
-  const server = await startServer(config, log, undefined, (password) => keepPassword(config, password));
-  const password = passwordLines(config, server.adminPassword);
+  const signal = nextSignal(isOnTerminal ? ['SIGINT', 'SIGTERM', 'SIGHUP'] : ['SIGINT', 'SIGTERM']);
+  const started = start(settings);
+  if (!isOnTerminal) reloadOnHangup(started);
+  const { server, log } = await started;
+  const password = passwordLines(settings.config, server.adminPassword);
   const hint = process.stdout.isTTY ? ['', 'Ctrl-C ends it.'] : [];
   process.stdout.write(`${[...urlLines(server), ...password, ...hint].join('\n')}\n`);
   log.info({ url: server.url }, 'listening');

@@ -1,12 +1,14 @@
 import { constants } from 'node:os';
 
+const allSignals: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+
 /**
- * Resolves with the signal that asks the process to end. One Ctrl-C arrives several times: from the terminal, and from
- * npm and the launcher, which pass on what they get. Only a signal that comes a second later ends the process as usual.
+ * Resolves with the signal, one of these, that asks the process to end. One Ctrl-C arrives several times: from the
+ * terminal, and from npm and the launcher, which pass on what they get. Only a signal that comes a second later ends the
+ * process as usual.
  */
-export function nextSignal(): Promise<NodeJS.Signals> {
+export function nextSignal(signals: readonly NodeJS.Signals[] = allSignals): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
-    const signals: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
     const stopListening = (): void => {
       for (const each of signals) process.removeListener(each, listener);
     };

@@ -87,7 +87,7 @@ async function copy(fromText: string, toText: string): Promise<void> {
   try {
     for (const line of await untilSignal((signal) => runCopy(from, to, signal))) printLine(line);
   } catch (error) {
-    if (!(error instanceof Interrupted) || to.kind === 'sqlite') throw error;
+    if (!(error instanceof Interrupted)) throw error;
     throw new Interrupted(error.signal, 'the same command goes on with what was copied');
   }
 }

@@ -56,6 +56,8 @@ export function onDeparture(
 /** Bounds the connections of a server, and ends those on which nothing moves (with `excuseWaiting`). */
 export function limitConnections(server: Server, { maxConnections, pace }: HttpLimits): void {
   server.maxConnections = maxConnections;
+  // Of several processes a full one would hand the connection to the next, and so on in a circle.
+  Object.assign(server, { dropMaxConnection: true });
   let open = 0;
   let sinceRoom = 0;
   server.on('connection', (socket: Socket) => {

@@ -9,7 +9,7 @@ import { type ErrorCode, TaxiiError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { type ErrorResource, taxiiMediaType } from '../taxii/resources.ts';
 import { type CorsOrigins, corsHeaders } from './cors.ts';
-import { send, type TaxiiResponse } from './send.ts';
+import { send, setFields, type TaxiiResponse } from './send.ts';
 
 /** What is read and thrown away of a body that was refused, so that the client finds our answer before the end. */
 const lingerBytes = 8 * 1024 * 1024;
@@ -18,12 +18,16 @@ const lingerMilliseconds = 2000;
 /** Seconds after which it is worth trying again, where nothing says better: a disk is not freed sooner. */
 const retryAfter = '10';
 
+// A fault of ours is in the log under this id; the client learns nothing of our inside.
+function describeFault({ status }: TaxiiError, errorId: string): string {
+  const advice = status === 503 ? 'The server cannot do this now: try again in a while.' : 'Something went wrong here.';
+  return `${advice} Tell the operator this id${status === 503 ? ' if that does not help' : ''}: ${errorId}.`;
+}
+
 function describe(error: TaxiiError, errorId: string): ErrorResource {
-  const isOurs = error.status >= 500;
   return {
     title: error.title,
-    // A fault of ours is in the log under this id; the client learns nothing of our inside.
-    description: isOurs ? `Something went wrong here. Tell the operator this id: ${errorId}.` : error.message,
+    description: error.status >= 500 ? describeFault(error, errorId) : error.message,
     error_id: errorId,
     error_code: error.code,
     http_status: String(error.status),
@@ -77,6 +81,7 @@ export function createErrorHandler(log: Log): ErrorRequestHandler {
       response.destroy();
       return;
     }
+    setFields(response);
     if (taxiiError.status >= 500) log.error({ err: error, error_id: errorId }, 'request failed');
     if (taxiiError.status === 503) response.setHeader('Retry-After', retryAfter);
     for (const [name, value] of Object.entries(taxiiError.headers)) response.setHeader(name, value);

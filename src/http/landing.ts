@@ -12,6 +12,7 @@ import { type CollectionResource, taxiiMediaType } from '../taxii/resources.ts';
 import { getCollections } from '../taxii/roots.ts';
 import { type LandingTexts, landingTexts } from './landing-texts.ts';
 import { preferredLanguage, prefersHtml } from './negotiation.ts';
+import { setFields, type TaxiiResponse } from './send.ts';
 
 export interface LandingDeps {
   readonly roots: readonly ApiRoot[];
@@ -203,7 +204,8 @@ function chooseLanguage(request: Request): Language {
 
 /** Answers browsers, which name text/html and no TAXII type above it; lets all others pass. */
 export function createLanding({ roots, baseUrlOf }: LandingDeps): RequestHandler {
-  return (request, response, next) => {
+  return (request, response: TaxiiResponse, next) => {
+    setFields(response);
     response.vary('Accept');
     if (!prefersHtml(request.headers.accept)) {
       next();

@@ -43,6 +43,24 @@ export interface HttpLimits {
   readonly unreadBytes: number;
 }
 
+/** The part of these limits that one of several processes has, when connections are spread over them evenly. */
+export function shareLimits(limits: HttpLimits, processes: number): HttpLimits {
+  const part = (whole: number): number => Math.ceil(whole / processes);
+  const { uploads } = limits;
+  return {
+    ...limits,
+    maxConnections: part(limits.maxConnections),
+    uploads: {
+      ...uploads,
+      atOnce: part(uploads.atOnce),
+      perUser: part(uploads.perUser),
+      kept: part(uploads.kept),
+      waitingPerUser: part(uploads.waitingPerUser),
+    },
+    unreadBytes: part(limits.unreadBytes),
+  };
+}
+
 // A turn of an upload can cost some 10 MiB: an object of 8 MiB and what is spooled. A free beginning costs 64 KiB for
 // each connection. The slowest pace is that of a bad telephone line: 100 MiB take half a day, and are welcome.
 export const defaultLimits: HttpLimits = {

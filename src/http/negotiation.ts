@@ -2,6 +2,7 @@
 
 import type { Request } from 'express';
 import { TaxiiError } from '../errors.ts';
+import { remember } from '../remember.ts';
 import { type Language, languages } from '../stix/issue.ts';
 import { stixMediaType, taxiiMediaType } from '../taxii/resources.ts';
 
@@ -75,7 +76,8 @@ function closeness(range: MediaRange): number | undefined {
   return range.parameters.has('version') ? 3 : 2;
 }
 
-function isAcceptable(accept: string): boolean {
+// A client sends the same header fields with each request.
+const isAcceptable = remember((accept: string): boolean => {
   const ranges = parseRanges(accept);
   if (ranges.length === 0) return true;
   // RFC 9110 §12.5.1: the most specific range that matches decides.
@@ -90,7 +92,7 @@ function isAcceptable(accept: string): boolean {
   const wanted = ranges.filter((range) => qualityOf(range) > 0);
   if (wanted.some((range) => !isOfFamily(range) || isVersion21(range))) return true;
   return !ranges.some(isOfFamily);
-}
+});
 
 /** Throws 406 when the client will not take what we send. */
 export function requireAcceptable(accept: string | undefined): void {
@@ -133,16 +135,36 @@ export function requireStixContent(contentType: string | undefined): void {
   throw new TaxiiError('unsupported-media-type', `Content-Type: ${given} ${why}. ${works}.`);
 }
 
-/** Whether the client asks for gzip by name, and does not prefer the plain text (RFC 9110 §12.5.3). */
-export function acceptsGzip(acceptEncoding: string | undefined): boolean {
-  if (acceptEncoding === undefined) return false;
-  const codings = parseRanges(acceptEncoding);
-  const qualityOfCoding = (names: readonly string[]): number => {
-    const coding = codings.find(({ type }) => names.includes(type));
-    return coding === undefined ? 0 : qualityOf(coding);
+export type PackedCoding = 'br' | 'gzip';
+export type Coding = PackedCoding | 'identity';
+
+const codingNames: Readonly<Record<PackedCoding, readonly string[]>> = { br: ['br'], gzip: ['gzip', 'x-gzip'] };
+
+function findCodings(acceptEncoding: string): readonly Coding[] {
+  const ranges = parseRanges(acceptEncoding);
+  const findQuality = (names: readonly string[]): number | undefined => {
+    const range = ranges.find(({ type }) => names.includes(type));
+    return range && qualityOf(range);
   };
-  const gzip = qualityOfCoding(['gzip', 'x-gzip']);
-  return gzip > 0 && gzip >= qualityOfCoding(['identity']);
+  const others = findQuality(['*']);
+  const plain = findQuality(['identity']) ?? (others === 0 ? 0 : undefined);
+  const qualityOfPacked = (coding: PackedCoding): number =>
+    findQuality(codingNames[coding]) ?? (plain === 0 ? (others ?? 0) : 0);
+  // Sorting is stable: Brotli packs better, and costs less.
+  const packed = (['br', 'gzip'] as const)
+    .filter((coding) => qualityOfPacked(coding) > 0 && qualityOfPacked(coding) >= (plain ?? 0))
+    .sort((a, b) => qualityOfPacked(b) - qualityOfPacked(a));
+  return plain === 0 && packed.length > 0 ? packed : [...packed, 'identity'];
+}
+
+const codingsOf = remember(findCodings);
+
+/**
+ * In which codings an answer may go out, the best first (RFC 9110 §12.5.3). Packed ones are for who names them, or excludes
+ * what is not packed. Where nothing is left, it goes out as it is.
+ */
+export function acceptedCodings(acceptEncoding: string | undefined): readonly Coding[] {
+  return acceptEncoding === undefined ? ['identity'] : codingsOf(acceptEncoding);
 }
 
 /** The language in which the client is told what is wrong with an object; English when it names none that we have. */

@@ -2,31 +2,95 @@
 
 import type { ServerResponse } from 'node:http';
 import { promisify } from 'node:util';
-import { gzip } from 'node:zlib';
+import { brotliCompress, gzip, constants as zlib } from 'node:zlib';
 import { type HttpLimits, readingTime } from './limits.ts';
-import { acceptsGzip } from './negotiation.ts';
+import type { PackedCoding } from './negotiation.ts';
 import { firstOf } from './patience.ts';
 
 export interface Outbox {
-  /** Ends the answer with this body and its length; everything else of its head must be set. Never throws. */
-  deliver(response: ServerResponse, bytes: Buffer): void;
+  /** Ends the answer with this head and body; the length is added. Never throws. */
+  deliver(response: ServerResponse, status: number, fields: readonly string[], body: readonly Buffer[]): void;
+  /**
+   * Packs a body off the main thread. Undefined when enough are being packed: as it is, it is acceptable, and better than a
+   * queue. What `must` be packed waits for its turn.
+   */
+  pack(body: readonly Buffer[], coding: PackedCoding, must: boolean): Promise<Buffer> | undefined;
 }
 
-/** Shorter answers fit into a packet or two. */
-const packedFrom = 1024;
 // zlib works in libuv's pool of four threads, which files and passwords need too.
 const maxPacking = 2;
 /** Longer answers are written in steps, each of which the client must have begun to take in time. */
 const stepLength = 256 * 1024;
 const watchedFrom = 64 * 1024;
 
-const pack = promisify(gzip);
+const packGzip = promisify(gzip);
+const packBrotli = promisify(brotliCompress);
+// The least quality costs a few times what reading the page does, and reaches nine tenths of what others do.
+const packers: Readonly<Record<PackedCoding, (body: Buffer) => Promise<Buffer>>> = {
+  br: (body) =>
+    packBrotli(body, { params: { [zlib.BROTLI_PARAM_QUALITY]: 1, [zlib.BROTLI_PARAM_SIZE_HINT]: body.length } }),
+  gzip: (body) => packGzip(body, { level: 1 }),
+};
+
+/** Runs so much packing at once. */
+function createPacker() {
+  const waiting: (() => void)[] = [];
+  let running = 0;
+  const run = async (body: readonly Buffer[], coding: PackedCoding): Promise<Buffer> => {
+    // Who waits is given the place of whoever ends.
+    if (running >= maxPacking) await new Promise<void>((resolve) => waiting.push(resolve));
+    else running += 1;
+    try {
+      return await packers[coding](Buffer.concat(body));
+    } finally {
+      const next = waiting.shift();
+      if (next === undefined) running -= 1;
+      else next();
+    }
+  };
+  return (body: readonly Buffer[], coding: PackedCoding, must: boolean): Promise<Buffer> | undefined =>
+    must || running < maxPacking ? run(body, coding) : undefined;
+}
+
+/** The body, cut into steps. */
+function stepsOf(body: readonly Buffer[]): Buffer[][] {
+  let step: Buffer[] = [];
+  let room = stepLength;
+  const steps = [step];
+  for (const part of body) {
+    for (let from = 0; from < part.length; ) {
+      if (room === 0) {
+        step = [];
+        room = stepLength;
+        steps.push(step);
+      }
+      const piece = part.subarray(from, from + room);
+      step.push(piece);
+      room -= piece.length;
+      from += piece.length;
+    }
+  }
+  return steps;
+}
+
+/** Writes the pieces in one call of the system. False when it is time to wait for the client. */
+function writeTogether(response: ServerResponse, pieces: readonly Buffer[], isLast: boolean): boolean {
+  let goesOn = false;
+  response.cork();
+  for (const piece of pieces.slice(0, -1)) response.write(piece);
+  if (isLast) response.end(pieces.at(-1));
+  else {
+    goesOn = response.write(pieces.at(-1));
+    response.uncork();
+  }
+  // What the system took at once waits for nobody.
+  return goesOn || response.socket?.writableLength === 0;
+}
 
 export function createOutbox({ pace, unreadBytes }: Pick<HttpLimits, 'pace' | 'unreadBytes'>): Outbox {
   // The order of a Map is that of insertion: the first has stood still for longest.
   const unread = new Map<ServerResponse, number>();
   let held = 0;
-  let packing = 0;
 
   function forget(response: ServerResponse): void {
     held -= unread.get(response) ?? 0;
@@ -44,45 +108,46 @@ export function createOutbox({ pace, unreadBytes }: Pick<HttpLimits, 'pace' | 'u
     }
   }
 
-  async function writeInSteps(response: ServerResponse, bytes: Buffer): Promise<void> {
-    for (let from = 0; from < bytes.length && !response.destroyed; from += stepLength) {
-      const step = bytes.subarray(from, from + stepLength);
-      hold(response, bytes.length);
-      const isLast = from + stepLength >= bytes.length;
-      if (isLast) response.end(step);
-      else if (response.write(step)) continue;
-      const isTaken = await firstOf(response, [isLast ? 'finish' : 'drain', 'close'], readingTime(pace));
-      if (!isTaken) response.destroy();
+  /** Waits until the client has begun to take what was written. */
+  async function waitFor(response: ServerResponse, event: 'finish' | 'drain', length: number): Promise<void> {
+    hold(response, length);
+    const isTaken = await firstOf(response, [event, 'close'], readingTime(pace));
+    if (!isTaken) response.destroy();
+  }
+
+  async function writeInSteps(response: ServerResponse, body: readonly Buffer[], length: number): Promise<void> {
+    const steps = length <= stepLength ? [body] : stepsOf(body);
+    for (const [index, pieces] of steps.entries()) {
+      if (response.destroyed) break;
+      const isLast = index === steps.length - 1;
+      if (!writeTogether(response, pieces, isLast)) await waitFor(response, isLast ? 'finish' : 'drain', length);
     }
     forget(response);
   }
 
-  async function write(response: ServerResponse, bytes: Buffer): Promise<void> {
-    response.setHeader('Content-Length', bytes.length);
+  function write(response: ServerResponse, status: number, fields: readonly string[], body: readonly Buffer[]): void {
+    const length = body.reduce((sum, part) => sum + part.length, 0);
+    response.writeHead(status, [...fields, 'Content-Length', String(length)]);
     // The body of an answer to HEAD is never sent.
-    if (bytes.length < watchedFrom || response.req.method === 'HEAD') response.end(bytes);
-    else await writeInSteps(response, bytes);
-  }
-
-  async function packAndWrite(response: ServerResponse, bytes: Buffer): Promise<void> {
-    packing += 1;
-    const packed = await pack(bytes, { level: 1 }).finally(() => {
-      packing -= 1;
-    });
-    response.setHeader('Content-Encoding', 'gzip');
-    await write(response, packed);
-  }
-
-  return {
-    deliver: (response, bytes) => {
-      const wanted = bytes.length >= packedFrom && acceptsGzip(response.req.headers['accept-encoding']);
-      // RFC 9110 §12.5.3: unpacked is always acceptable, and better than a queue.
-      const delivery = wanted && packing < maxPacking ? packAndWrite(response, bytes) : write(response, bytes);
+    if (response.req.method === 'HEAD') response.end();
+    else if (length < watchedFrom) writeTogether(response, body, true);
+    else {
       // Nobody waits for it, and what is half sent can't be turned into an error any more.
-      delivery.catch(() => {
+      writeInSteps(response, body, length).catch(() => {
         forget(response);
         response.destroy();
       });
+    }
+  }
+
+  return {
+    pack: createPacker(),
+    deliver: (response, ...answer) => {
+      try {
+        write(response, ...answer);
+      } catch {
+        response.destroy();
+      }
     },
   };
 }

@@ -7,21 +7,34 @@ import { microsNow } from '../stix/timestamp.ts';
 import type { TaxiiResponse } from './send.ts';
 
 function bytesOf(response: TaxiiResponse): number {
-  return response.req.method === 'HEAD' ? 0 : Number(response.getHeader('content-length') ?? 0);
+  return response.req.method === 'HEAD'
+    ? 0
+    : (response.locals.bytes ?? Number(response.getHeader('content-length') ?? 0));
 }
 
+/** What is known of a request when it begins. */
+interface Begun {
+  readonly at: number;
+  /** Milliseconds of a clock that only goes forward. */
+  readonly start: number;
+  readonly path: string;
+  readonly client: string | undefined;
+}
+
+// Spelled out, here and below: to spread objects costs more than all else that is done for a line.
 /** What the access log keeps of a request that is over. `status` is null when the client left first. */
-function describeAccess(
-  response: TaxiiResponse,
-  request: Pick<AccessedRequest, 'at' | 'path' | 'client' | 'ms'>,
-): AccessedRequest {
+function describeAccess(response: TaxiiResponse, { at, start, path, client = '' }: Begun): AccessedRequest {
   const { caller, objects = 0, errorCode = null } = response.locals;
+  const { method, headers } = response.req;
   const isFinished = response.writableFinished;
   return {
-    ...request,
+    at,
+    path,
+    client,
+    ms: Math.round(performance.now() - start),
     user: caller?.kind === 'user' ? caller.name : null,
-    agent: response.req.headers['user-agent'] ?? '',
-    method: response.req.method,
+    agent: headers['user-agent'] ?? '',
+    method,
     status: isFinished ? response.statusCode : null,
     objects,
     bytes: isFinished ? bytesOf(response) : 0,
@@ -32,36 +45,46 @@ function describeAccess(
 /** Characters of what a client chose that a line of the log repeats. */
 const maxText = 300;
 
-export function logRequests(log: Log, accessLog: Pick<AccessLog, 'record'>): RequestHandler {
+function describeLine(response: TaxiiResponse, { start, path, client }: Begun): Record<string, unknown> {
+  const { caller, objects, errorId, errorCode, errorDescription } = response.locals;
+  const { method, headers } = response.req;
+  const user = caller?.kind === 'user' ? caller : undefined;
+  const line: Record<string, unknown> = {
+    method,
+    path: path.slice(0, maxText),
+    status: response.writableFinished ? response.statusCode : 'aborted',
+    user: user?.name ?? null,
+    client,
+    agent: headers['user-agent']?.slice(0, maxText),
+    ms: Math.round((performance.now() - start) * 10) / 10,
+    bytes: bytesOf(response),
+  };
+  if (user?.token !== undefined) line.token_id = user.token;
+  if (headers['content-length'] !== undefined) line.received = Number(headers['content-length']);
+  if (objects !== undefined) line.objects = objects;
+  if (errorId !== undefined) {
+    line.error_id = errorId;
+    line.error_code = errorCode;
+    line.description = errorDescription;
+  }
+  return line;
+}
+
+/** `trustsProxies`: whether a proxy may say from where a request came. */
+export function logRequests(log: Log, accessLog: Pick<AccessLog, 'record'>, trustsProxies: boolean): RequestHandler {
   return (request, response: TaxiiResponse, next) => {
-    const start = performance.now();
-    const at = microsNow();
-    // Without the query, which a client might put a secret into.
-    const path = request.path;
-    // Now: a request whose connection was lost has no address any more.
-    const client = request.ip;
-    const received = request.headers['content-length'];
-    response.once('close', () => {
-      const ms = Math.round(performance.now() - start);
-      accessLog.record(describeAccess(response, { at, path, client: client ?? '', ms }));
-      const { caller, objects, errorId, errorCode, errorDescription } = response.locals;
-      log.info(
-        {
-          method: request.method,
-          path: path.slice(0, maxText),
-          status: response.writableFinished ? response.statusCode : 'aborted',
-          user: caller?.kind === 'user' ? caller.name : null,
-          ...(caller?.kind === 'user' && caller.token !== undefined && { token_id: caller.token }),
-          client,
-          agent: request.headers['user-agent']?.slice(0, maxText),
-          ms: Math.round((performance.now() - start) * 10) / 10,
-          bytes: bytesOf(response),
-          ...(received !== undefined && { received: Number(received) }),
-          ...(objects !== undefined && { objects }),
-          ...(errorId !== undefined && { error_id: errorId, error_code: errorCode, description: errorDescription }),
-        },
-        'request',
-      );
+    const begun: Begun = {
+      at: microsNow(),
+      start: performance.now(),
+      // Without the query, which a client might put a secret into.
+      path: request.path,
+      // Now: a request whose connection was lost has no address any more.
+      client: trustsProxies ? request.ip : request.socket.remoteAddress,
+    };
+    if (begun.client !== undefined) response.locals.client = begun.client;
+    response.on('close', () => {
+      accessLog.record(describeAccess(response, begun));
+      log.info(describeLine(response, begun), 'request');
     });
     next();
   };

@@ -3,7 +3,7 @@
  * operation behind it.
  */
 
-import { type Request, type RequestHandler, Router } from 'express';
+import type { Request, RequestHandler } from 'express';
 import { TaxiiError } from '../errors.ts';
 import { type Caller, getCollection, getRoot, type Rights } from '../taxii/access.ts';
 import { type AddDeps, addObjects, getStatus } from '../taxii/add-objects.ts';
@@ -14,24 +14,26 @@ import {
   getObject,
   getObjects,
   getVersions,
-  type PageOf,
   type Reading,
   type Source,
 } from '../taxii/objects.ts';
 import type { PageLimits } from '../taxii/page.ts';
-import { type Filters, type Parameter, parseFilters } from '../taxii/query.ts';
+import type { PackablePage, PageCache } from '../taxii/page-cache.ts';
+import { createFilterParser, type Filters, type Parameter } from '../taxii/query.ts';
 import { describeCollection, getApiRoot, getCollections, getDiscovery, maxContentLengthOf } from '../taxii/roots.ts';
 import { readBody } from './body.ts';
 import { onDeparture } from './connections.ts';
+import { type Endpoint, findEndpoint, type Params, parsePath } from './endpoints.ts';
 import type { HttpLimits } from './limits.ts';
 import { preferredLanguage, requireAcceptable, requireStixContent } from './negotiation.ts';
 import type { Outbox } from './outbox.ts';
-import { send, sendPage, type TaxiiResponse } from './send.ts';
+import { send, sendPage, setFields, type TaxiiResponse } from './send.ts';
 import type { Uploads } from './uploads.ts';
 
 export interface TaxiiDeps extends AddDeps {
   readonly roots: readonly ApiRoot[];
   readonly limits: PageLimits;
+  readonly pages: PageCache;
   readonly http: HttpLimits;
   readonly outbox: Outbox;
   readonly uploads: Uploads;
@@ -43,7 +45,7 @@ export interface TaxiiDeps extends AddDeps {
   readonly track: <T>(work: Promise<T>) => Promise<T>;
 }
 
-type Handle = (request: Request, response: TaxiiResponse) => Promise<void> | void;
+type Handle = (request: Request, response: TaxiiResponse, params: Params) => Promise<void> | void;
 
 interface Route {
   readonly method: 'GET' | 'POST' | 'DELETE';
@@ -81,14 +83,14 @@ function callerOf(response: TaxiiResponse): Caller {
   return response.locals.caller ?? { kind: 'anonymous' };
 }
 
-function segment(request: Request, name: string): string {
-  const value = request.params[name];
-  return typeof value === 'string' ? value : '';
+function pathOf({ url }: Request): string {
+  const mark = url.indexOf('?');
+  return mark < 0 ? url : url.slice(0, mark);
 }
 
-function queryOf(request: Request): URLSearchParams {
-  const mark = request.url.indexOf('?');
-  return new URLSearchParams(mark < 0 ? '' : request.url.slice(mark + 1));
+function queryOf({ url }: Request): string {
+  const mark = url.indexOf('?');
+  return mark < 0 ? '' : url.slice(mark + 1);
 }
 
 /** The name of who publishes or deletes: `write` is never granted without a login. */
@@ -107,13 +109,13 @@ function onServer(outbox: Outbox, operation: (caller: Caller, request: Request) 
 
 function onRoot(
   { roots, outbox }: TaxiiDeps,
-  operation: (root: ApiRoot, caller: Caller, request: Request) => object | string | Promise<object | string>,
+  operation: (root: ApiRoot, caller: Caller, params: Params) => object | string | Promise<object | string>,
 ): Handle {
-  return async (request, response) => {
+  return async (request, response, params) => {
     const caller = callerOf(response);
-    const root = getRoot(roots, caller, segment(request, 'root'));
+    const root = getRoot(roots, caller, params.root ?? '');
     requireAcceptable(request.headers.accept);
-    send(response, 200, await operation(root, caller, request), outbox);
+    send(response, 200, await operation(root, caller, params), outbox);
   };
 }
 
@@ -124,10 +126,11 @@ function onCollection(
   parameters: readonly Parameter[],
   operation: (input: CollectionRequest) => Promise<void> | void,
 ): Handle {
-  return (request, response) => {
+  const parse = createFilterParser(parameters);
+  return (request, response, params) => {
     const caller = callerOf(response);
-    const root = getRoot(roots, caller, segment(request, 'root'));
-    const { collection, rights } = getCollection(root, caller, segment(request, 'collection'), need);
+    const root = getRoot(roots, caller, params.root ?? '');
+    const { collection, rights } = getCollection(root, caller, params.collection ?? '', need);
     requireAcceptable(request.headers.accept);
     return operation({
       caller,
@@ -135,27 +138,32 @@ function onCollection(
       collection,
       rights,
       source: { collection: collection.id, emptyObjects: root.emptyObjects },
-      filters: parseFilters(queryOf(request), parameters),
-      object: segment(request, 'object'),
+      filters: parse(queryOf(request)),
+      object: params.object ?? '',
       request,
       response,
     });
   };
 }
 
+function watchDeparture({ request, response }: CollectionRequest, halfOpenTimeout: number): AbortSignal {
+  const departure = new AbortController();
+  const depart = (): void =>
+    departure.abort(new TaxiiError('request-timeout', 'The client left before its page was found.'));
+  if (response.closed) depart();
+  else onDeparture(request, response, halfOpenTimeout, depart);
+  return departure.signal;
+}
+
 /** A page of a collection, for those who may read it. When the client leaves, the search for it ends. */
 function onPage(
-  { roots, store, limits, http, outbox }: TaxiiDeps,
+  { roots, store, pages, limits, http, outbox }: TaxiiDeps,
   parameters: readonly Parameter[],
-  operation: (reading: Reading, input: CollectionRequest) => Promise<PageOf<Buffer | object>>,
+  operation: (reading: Reading, input: CollectionRequest) => Promise<PackablePage>,
 ): Handle {
   return onCollection(roots, { read: true }, parameters, async (input) => {
-    const departure = new AbortController();
-    onDeparture(input.request, input.response, http.halfOpenTimeout, () => {
-      departure.abort(new TaxiiError('request-timeout', 'The client left before its page was found.'));
-    });
-    const page = await operation({ store, limits, signal: departure.signal }, input);
-    sendPage(input.response, page, outbox);
+    const leaving = () => watchDeparture(input, http.halfOpenTimeout);
+    sendPage(input.response, await operation({ store, pages, limits, leaving }, input), outbox);
   });
 }
 
@@ -208,7 +216,7 @@ function table(deps: TaxiiDeps): readonly Route[] {
     {
       method: 'GET',
       path: '/:root/status/:status',
-      handle: onRoot(deps, (root, caller, request) => getStatus(store, root.name, segment(request, 'status'), caller)),
+      handle: onRoot(deps, (root, caller, { status = '' }) => getStatus(store, root.name, status, caller)),
     },
     // §5.1, §5.2
     { method: 'GET', path: '/:root/collections', handle: onRoot(deps, getCollections) },
@@ -258,34 +266,42 @@ function table(deps: TaxiiDeps): readonly Route[] {
   ];
 }
 
-function asMiddleware(handle: Handle): RequestHandler {
-  return (request, response) => handle(request, response as TaxiiResponse);
-}
-
 /** Methods that the endpoint has not: 405 with what it has, to those who are logged in or could be answered anyway. */
-function refuseMethod(allowed: readonly string[]): RequestHandler {
+function refuseMethod({ method }: Request, response: TaxiiResponse, allowed: readonly string[]): void {
   const allow = allowed.join(', ');
-  return (request, response) => {
-    if (request.method === 'OPTIONS') {
-      response.setHeader('Allow', allow);
-      response.statusCode = 204;
-      response.end();
-      return;
-    }
-    const description = `${request.method} is not possible here. Use one of ${allow}.`;
+  if (method !== 'OPTIONS') {
+    const description = `${method} is not possible here. Use one of ${allow}.`;
     throw new TaxiiError('method-not-allowed', description, { Allow: allow });
-  };
+  }
+  setFields(response);
+  response.setHeader('Allow', allow);
+  response.statusCode = 204;
+  response.end();
 }
 
-export function createTaxiiRouter(deps: TaxiiDeps): Router {
-  const router = Router({ caseSensitive: true });
-  const methodsOf = new Map<string, string[]>();
-  for (const { method, path, handle } of table(deps)) {
-    if (method === 'GET') router.get(path, asMiddleware(handle));
-    else if (method === 'POST') router.post(path, asMiddleware(handle));
-    else router.delete(path, asMiddleware(handle));
-    methodsOf.set(path, [...(methodsOf.get(path) ?? []), ...(method === 'GET' ? ['GET', 'HEAD'] : [method])]);
+function methodsOf({ method }: Route): readonly string[] {
+  return method === 'GET' ? ['GET', 'HEAD'] : [method];
+}
+
+/**
+ * Answers the endpoints of the table, and lets all other paths pass. To try the expressions that Express would make of the
+ * paths, one after the other, takes longer than to find an empty page.
+ */
+export function createTaxiiRouter(deps: TaxiiDeps): RequestHandler {
+  const byPath = new Map<string, Endpoint<Handle>>();
+  for (const route of table(deps)) {
+    const endpoint = byPath.get(route.path) ?? parsePath<Handle>(route.path);
+    for (const method of methodsOf(route)) endpoint.handles.set(method, route.handle);
+    byPath.set(route.path, endpoint);
   }
-  for (const [path, methods] of methodsOf) router.all(path, refuseMethod([...methods, 'OPTIONS']));
-  return router;
+  const endpoints = [...byPath.values()];
+  return (request, response: TaxiiResponse, next) => {
+    const found = findEndpoint(endpoints, pathOf(request));
+    if (found === undefined) return next();
+    const { handles, params } = found;
+    const handle = handles.get(request.method);
+    return handle === undefined
+      ? refuseMethod(request, response, [...handles.keys(), 'OPTIONS'])
+      : handle(request, response, params);
+  };
 }

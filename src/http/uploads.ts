@@ -148,8 +148,8 @@ export function createUploads({ uploads, pace }: Pick<HttpLimits, 'uploads' | 'p
           if (!isWatching) watch();
         });
       const abandon = (): void => {
-        const error = new TaxiiError('request-timeout', 'The client left before its upload had its turn.');
-        if (remove(waiting)) waiting?.abandon(error);
+        if (!remove(waiting)) return;
+        waiting?.abandon(new TaxiiError('request-timeout', 'The client left before its upload had its turn.'));
       };
       const tooSlow = (): TaxiiError => {
         const rate = `stays under ${(wasDismissed ? contested : pace).bytesPerSecond} bytes per second`;

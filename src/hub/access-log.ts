@@ -1,5 +1,6 @@
 /** The access log: who asked what of which collection, kept in the store, never in the way of an answer. */
 
+import { remember } from '../remember.ts';
 import type { AccessBounds, AccessEndpoint, AccessEntry, Store } from '../store/store.ts';
 import type { ApiRoot } from '../taxii/api-roots.ts';
 import { networkOf } from './network.ts';
@@ -28,11 +29,18 @@ export interface AccessLogOptions {
   readonly onExcess: (requests: number) => void;
   /** Milliseconds that an entry waits for others. */
   readonly pause?: number;
+  /** Processes among which requests are spread: each keeps its part of what an address may. */
+  readonly processes?: number;
 }
 
 /** For how long entries are kept, and how many at most. About 250 bytes each in the store. */
 const keptMicros = 30 * 86_400_000_000;
 const kept: Omit<AccessBounds, 'since'> = { ofUsers: 1_000_000, ofNobody: 100_000 };
+
+/** Lets entries go that are too old or too many, a thousand of each kind at most: where no new ones come, nothing else does. */
+export function dropOldAccess(store: Pick<Store, 'recordAccess'>, now: () => number): Promise<void> {
+  return store.recordAccess([], { since: now() - keptMicros, ...kept });
+}
 
 // Of requests without login, so many from one address are kept in a minute: a scanner leaves room for the others.
 const perMinute = 100;
@@ -61,37 +69,45 @@ function decode(segment: string): string {
   }
 }
 
+const endpoints: Readonly<Record<string, AccessEndpoint>> = {
+  '': 'collection',
+  manifest: 'manifest',
+  objects: 'objects',
+  'objects/object': 'object',
+  'objects/object/versions': 'versions',
+};
+
 function endpointOf(kind: string | undefined, object: string | undefined, tail: string | undefined) {
-  const endpoints: Readonly<Record<string, AccessEndpoint>> = {
-    '': 'collection',
-    manifest: 'manifest',
-    objects: 'objects',
-    'objects/object': 'object',
-    'objects/object/versions': 'versions',
-  };
   return endpoints[[kind, object && 'object', tail].filter((part) => part !== undefined).join('/')];
 }
+
+/** What a path says. The same paths are asked for again and again. */
+const parsePath = remember((path: string) => {
+  const [, root = '', collection = '', kind, object, tail] = collectionPath.exec(path) ?? [];
+  return { root: decode(root), collection: decode(collection), endpoint: endpointOf(kind, object, tail) };
+});
 
 /** The collection and the endpoint that a path names; undefined when there is no such collection or endpoint. */
 export function findAccessed(
   roots: readonly ApiRoot[],
   path: string,
 ): { readonly collection: string; readonly endpoint: AccessEndpoint } | undefined {
-  const [, rootName = '', name = '', kind, object, tail] = collectionPath.exec(path) ?? [];
-  const endpoint = endpointOf(kind, object, tail);
-  const root = roots.find((candidate) => candidate.name === decode(rootName));
-  const wanted = decode(name);
+  const { root: rootName, collection: wanted, endpoint } = parsePath(path);
+  const root = roots.find(({ name }) => name === rootName);
   const collection = root?.collections.find(({ id, alias }) => id === wanted || alias === wanted);
   return endpoint === undefined || collection === undefined ? undefined : { collection: collection.id, endpoint };
 }
 
 // Header fields, and an address that a proxy was told, may be long, and hold characters that a terminal obeys.
-function tidy(text: string, maxLength: number): string {
-  return text.slice(0, maxLength).replace(/[\p{C}\u2028\u2029]/gu, '?');
+function createTidy(maxLength: number): (text: string) => string {
+  return remember((text) => text.slice(0, maxLength).replace(/[\p{C}\u2028\u2029]/gu, '?'));
 }
 
+const tidyAgent = createTidy(maxAgentLength);
+const tidyClient = createTidy(maxClientLength);
+
 /** Lets the first requests of an address and minute pass, and tells at the end of the minute how many did not. */
-function createGate(tell: (requests: number) => void) {
+function createGate(perMinute: number, tell: (requests: number) => void) {
   let minute = 0;
   let excess = 0;
   const counts = new Map<string, number>();
@@ -129,8 +145,9 @@ export function startAccessLog({
   onLoss,
   onExcess,
   pause = defaultPause,
+  processes = 1,
 }: AccessLogOptions): AccessLog {
-  const gate = createGate(onExcess);
+  const gate = createGate(Math.ceil(perMinute / processes), onExcess);
   let queue: AccessEntry[] = [];
   let ofNobody = 0;
   let timer: NodeJS.Timeout | undefined;
@@ -168,18 +185,19 @@ export function startAccessLog({
   }
 
   return {
-    record({ path, ...rest }) {
-      const accessed = isClosed ? undefined : findAccessed(roots, path);
-      const client = tidy(rest.client, maxClientLength);
-      const isNobody = rest.user === null;
+    record(request) {
+      const accessed = isClosed ? undefined : findAccessed(roots, request.path);
+      const client = tidyClient(request.client);
+      const isNobody = request.user === null;
       if (accessed === undefined || (isNobody && !gate.passes(client, now()))) return;
       if (queue.length >= queueLength || (isNobody && ofNobody >= queueOfNobody)) {
         lost += 1;
         return;
       }
       if (isNobody) ofNobody += 1;
-      const agent = tidy(rest.agent, maxAgentLength);
-      queue.push({ ...rest, ...accessed, agent, client });
+      const { at, user, method, status, objects, bytes, ms, errorCode } = request;
+      const agent = tidyAgent(request.agent);
+      queue.push({ at, ...accessed, user, client, agent, method, status, objects, bytes, ms, errorCode });
       if (queue.length >= batchLength) flush();
       else timer ??= setTimeout(flush, pause).unref();
     },

@@ -1,7 +1,7 @@
 /** Passwords are kept as argon2id hashes in PHC string format: `$argon2id$v=19$m=19456,t=2,p=1$<salt>$<hash>`. */
 
 import { type Argon2Parameters, argon2, randomBytes, timingSafeEqual } from 'node:crypto';
-import { type Asker, createHashingTurns } from './hashing-turns.ts';
+import { type Asker, createHashingTurns, type HashingTurns } from './hashing-turns.ts';
 
 interface Hash {
   readonly memory: number;
@@ -19,13 +19,24 @@ const saltLength = 16;
 const minCharacters = 12;
 const maxBytes = 1024;
 
-// Hashing runs in libuv's pool of four threads, which files need too, and takes 19 MiB each.
-const turns = createHashingTurns({ atOnce: 2, maxWaiting: 100 });
+/** Turns of a process that is one of so many. */
+function createShare(processes: number): HashingTurns {
+  // Hashing runs in libuv's pool of four threads, which files need too, and takes 19 MiB each.
+  return createHashingTurns({ atOnce: Math.ceil(2 / processes), maxWaiting: Math.ceil(100 / processes) });
+}
+
+// A process has one pool, so it has one queue for it.
+let turns = createShare(1);
 /** Who hashes on behalf of no request. */
 const nobody: Asker = { network: '', name: '', isFamiliar: true };
 
 const phcFormat =
   /^\$argon2id\$v=19\$m=(\d{1,7}),t=(\d{1,2}),p=(\d{1,2})\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{22,86})$/;
+
+/** To be called at the start of a process that is one of several: together they hash no more at once than one would. */
+export function shareHashing(processes: number): void {
+  turns = createShare(processes);
+}
 
 /** Why the text cannot be a password; undefined when it can. */
 export function findPasswordFault(password: string): string | undefined {

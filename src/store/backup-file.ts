@@ -22,13 +22,21 @@ export type BackupPart = BackupFile | SnapshotPart;
 export type PartCounts = Readonly<Record<BackupPart['part'], number>>;
 
 /** Whoever changes what is written below, or adds a kind of part, raises it. */
-const format = 1;
+const format = 2;
 // Longer than any object may be, and short enough for a string.
 const maxLineLength = 480 * 1024 ** 2;
 /** Lines are handed on in pieces of about this many bytes. */
 const pieceLength = 64 * 1024;
 
-type FieldType = 'string' | 'number' | 'boolean' | 'string or null' | 'number or null' | 'texts' | 'anything';
+type FieldType =
+  | 'string'
+  | 'number'
+  | 'boolean'
+  | 'string or null'
+  | 'string or null or undefined'
+  | 'number or null'
+  | 'texts'
+  | 'anything';
 
 const textFields = (...names: string[]) => Object.fromEntries(names.map((name) => [name, 'string' as const]));
 const numberFields = (...names: string[]) => Object.fromEntries(names.map((name) => [name, 'number' as const]));
@@ -44,6 +52,8 @@ export const shapes: Readonly<Record<BackupPart['part'], Readonly<Record<string,
     isFirst: 'boolean',
     isLast: 'boolean',
     digest: 'string or null',
+    // Since form 2.
+    origin: 'string or null or undefined',
   },
   tombstone: {
     ...textFields('collection', 'id', 'version', 'deletedBy'),

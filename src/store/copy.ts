@@ -72,8 +72,8 @@ export type Watch = (phase: 'copy' | 'verify', parts: AsyncIterable<SnapshotPart
 
 /**
  * Makes a store at `to` of all that `from` holds, reads it back, and compares the two; only then can it be opened. A copy
- * into MongoDB that was broken off is gone on with by the next one that has the same `copyOf`, the name of `from`; one into SQLite
- * leaves nothing. Throws OperatorError when there is a store, or, and then it leaves nothing, when the copy is not the same.
+ * that was broken off is gone on with by the next one that has the same `copyOf`, the name of `from`. Throws OperatorError when
+ * there is a store, or, and then it leaves nothing, when the copy is not the same.
  */
 export async function copyStore(
   from: Pick<Store, 'readSnapshot'>,
@@ -101,8 +101,7 @@ export async function copyStore(
     return read.summary;
   } catch (error) {
     if (!(error instanceof TaxiiError)) throw error;
-    const then = to.kind === 'mongodb' ? 'copy again, which goes on with what is there' : 'copy again';
-    throw new OperatorError(`${error.message} Then ${then}.`);
+    throw new OperatorError(`${error.message} Then copy again, which goes on with what is there.`);
   }
 }
 

@@ -5,7 +5,7 @@ import type { Restoring, SnapshotPart, Store, StoreGlimpse } from './store.ts';
 
 // The drivers are loaded where they are needed, so that commands which need no store do not wait for one.
 const sqlite = () => import('./sqlite/sqlite-store.ts');
-const sqliteSnapshot = () => import('./sqlite/snapshot.ts');
+const sqliteRestore = () => import('./sqlite/restore.ts');
 const mongo = () => import('./mongo/mongo-store.ts');
 const mongoRestore = () => import('./mongo/restore.ts');
 
@@ -44,13 +44,13 @@ export async function hasStore(location: StoreLocation): Promise<boolean> {
 /** Throws OperatorError, with what is in the way, unless a store can be restored here. */
 export async function assertNoStore(location: StoreLocation): Promise<void> {
   if (location.kind === 'mongodb') return (await mongoRestore()).assertNoMongoStore(location.url);
-  (await sqliteSnapshot()).assertNoSqliteStore(location.path);
+  (await sqliteRestore()).assertNoSqliteStore(location.path);
 }
 
 /**
  * Makes a store of a snapshot, of whatever kind of store it is. The store is there when this resolves, complete and on
  * disk, and not before. Throws OperatorError when there is a store or it cannot be written. Then it leaves nothing, but for
- * what a copy into MongoDB has written, which the next run needs not write again.
+ * what a copy has written, which the next run needs not write again.
  */
 export async function restoreStore(
   location: StoreLocation,
@@ -58,5 +58,5 @@ export async function restoreStore(
   restoring: Restoring = {},
 ): Promise<void> {
   if (location.kind === 'mongodb') return (await mongoRestore()).restoreMongoStore(location.url, parts, restoring);
-  await (await sqliteSnapshot()).restoreSqliteStore(location.path, parts, restoring);
+  await (await sqliteRestore()).restoreSqliteStore(location.path, parts, restoring);
 }

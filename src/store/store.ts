@@ -48,6 +48,14 @@ export interface VersionName {
   readonly versionKey: string | null;
 }
 
+/** Where a version came from. */
+export interface Provenance {
+  readonly dateAdded: Micros;
+  readonly submitter: string;
+  /** What `addObjects` was told of it; null: nothing. */
+  readonly origin: string | null;
+}
+
 /** Who deletes what is older than its collection keeps. Not a name that a user can have. */
 export const retentionUser = '(retention)';
 
@@ -111,6 +119,8 @@ export const emptyPage: PageInfo = { count: 0, first: undefined, last: undefined
 export interface ObjectPage extends PageInfo {
   /** The texts, joined by commas, UTF-8. */
   readonly texts: Buffer;
+  /** date_added of each: together they name what the page shows. */
+  readonly dates: readonly Micros[];
 }
 
 export interface VersionRecord {
@@ -137,7 +147,10 @@ export interface CollectionState {
   readonly collection: string;
   /** Newest date_added ever given here; never lowered, not even by deletions. 0 before the first. */
   readonly highWater: Micros;
-  /** Rises with every commit that adds or deletes versions here. */
+  /**
+   * Rises with every commit that adds or deletes versions here. Pages that are read between two equal ones are the same page. Not
+   * always whole: while a deletion is carried out each call may give another one.
+   */
   readonly generation: number;
   /** Versions held now, and the bytes of their texts. */
   readonly versions: number;
@@ -273,6 +286,8 @@ export type SnapshotPart =
       readonly isFirst: boolean;
       readonly isLast: boolean;
       readonly submitter: string;
+      /** Absent in backups of before there were origins. */
+      readonly origin?: string | null;
       /** As served: of an object without a version of its own the date_added, and its key. */
       readonly version: string;
       readonly versionKey: string;
@@ -304,8 +319,16 @@ export interface Store {
    *
    * Versions with a key of their own are held against what the collection has at that moment, those before them in the
    * call included: README.md says which are refused, and why the order of arrival refuses none that is legal.
+   *
+   * `origin`, a text of at most 2048 characters that many versions have in common, is kept with each that is added: a feed
+   * tells by it whence it had them.
    */
-  addObjects(collection: string, submitter: string, versions: readonly NewVersion[]): Promise<AddOutcome[]>;
+  addObjects(
+    collection: string,
+    submitter: string,
+    versions: readonly NewVersion[],
+    origin?: string,
+  ): Promise<AddOutcome[]>;
 
   /** One page of objects, ascending by date_added. */
   findObjects(collection: string, query: ObjectQuery, bounds: PageBounds): Promise<ObjectPage>;
@@ -329,21 +352,24 @@ export interface Store {
 
   /**
    * Takes away versions that were added before `addedBefore`, the oldest first, `limit` of them at most and a thousand at
-   * most, as a deletion by `retentionUser` does: each leaves a tombstone, and what remains gets its `first` and `last` anew. Resolves to how
-   * many of the old ones are gone now, by this call or by another at the same time; 0: none is left, or a snapshot is being
-   * read, and they go later.
+   * most, as a deletion by `retentionUser` does: each leaves a tombstone, and what remains gets its `first` and `last` anew.
+   * Resolves to how many of the old ones are gone now, by this call or by another at the same time; 0: none is left.
    */
   expireObjects(collection: string, addedBefore: Micros, limit: number): Promise<number>;
 
   /** State of a collection; of one that never had an object: zeros. */
   getCollectionState(collection: string): Promise<CollectionState>;
 
+  /** For each of these, a few thousand at most, where it came from; undefined: it is not here. */
+  findProvenance(collection: string, versions: readonly VersionName[]): Promise<(Provenance | undefined)[]>;
+
   /** For each of these, a few thousand at most, whether and when it was deleted here: the newest deletion, if any. */
   findTombstones(collection: string, versions: readonly VersionName[]): Promise<(Tombstone | undefined)[]>;
 
   /**
-   * Drops tombstones of deletions before `deletedBefore`, the oldest of a collection first and `limit` of them at most, which is a
-   * thousand at most: nothing tells of these deletions any more. Some may stay longer. Resolves to how many went; 0: none is left to go.
+   * Drops tombstones of deletions before `deletedBefore`, the oldest of a collection first and `limit` of them at most, which
+   * is a thousand at most: nothing tells of these deletions any more. Some may stay longer. Resolves to how many went; 0: none
+   * is left to go.
    */
   dropTombstones(deletedBefore: Micros, limit: number): Promise<number>;
 
@@ -382,7 +408,7 @@ export interface Store {
 
   /**
    * Keeps a few hundred entries of the access log at most, in one commit. They alone need not survive a power failure.
-   * Some of those that are too old or too many go at each call, more than come in.
+   * Some of those that are too old or too many go at each call, more than come in; without entries, too.
    */
   recordAccess(entries: readonly AccessEntry[], keep: AccessBounds): Promise<void>;
   /** Requests to a collection, the newest first. */

@@ -4,7 +4,7 @@
  * the question anew, with the rights of that moment.
  */
 
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { TaxiiError } from '../errors.ts';
 import type { Micros, VersionSelector } from '../store/store.ts';
@@ -22,6 +22,7 @@ export interface Cursor {
 }
 
 const layout = 1;
+const checksumPrefix = Buffer.from('huiju cursor');
 const checksumLength = 6;
 // Header fields of 96 KiB are read; a longer cursor cannot have come in a request line.
 const maxLength = 98_304;
@@ -33,7 +34,8 @@ const maxPayload = 2 * maxLength;
 export const maxSelectors = 8;
 
 function checksum(payload: Buffer): Buffer {
-  return createHash('sha256').update('huiju cursor').update(payload).digest().subarray(0, checksumLength);
+  const bytes = Buffer.concat([checksumPrefix, payload]);
+  return hash('sha256', bytes, 'buffer').subarray(0, checksumLength);
 }
 
 function pack(text: string): Buffer {

@@ -1,24 +1,20 @@
 /** Reading and deleting objects (TAXII 2.1 §5.3, §5.4, §5.6, §5.7, §5.8). Rights were decided before. */
 
+import { hash } from 'node:crypto';
 import { TaxiiError } from '../errors.ts';
 import { formatMicros } from '../stix/timestamp.ts';
-import {
-  emptyPage,
-  type ObjectPage,
-  type PageInfo,
-  type RecordBounds,
-  type RecordPage,
-  type Store,
-} from '../store/store.ts';
+import type { Micros, ObjectPage, PageInfo, RecordPage, Store } from '../store/store.ts';
 import { everyVersion, type PageLimits, type PageRequest, planPage } from './page.ts';
+import type { PackablePage, Page, PageCache } from './page-cache.ts';
 import type { Filters } from './query.ts';
-import type { ManifestResource, VersionsResource } from './resources.ts';
+import type { ManifestRecord } from './resources.ts';
 
 export interface Reading {
   readonly store: Store;
+  readonly pages: PageCache;
   readonly limits: PageLimits;
-  /** Ends the reading when nobody waits for it any more. */
-  readonly signal?: AbortSignal;
+  /** Called when a page has to be searched: the signal ends that when nobody waits for it any more. */
+  readonly leaving?: () => AbortSignal;
 }
 
 /** What is read: a collection, and how its API root wants empty pages. */
@@ -27,50 +23,95 @@ export interface Source {
   readonly emptyObjects: boolean;
 }
 
-/** A page of a resource, with the values of its two headers (§3.2); none when it is empty. */
-export interface PageOf<Body> {
-  readonly body: Body;
-  readonly count: number;
-  readonly dateAddedFirst?: string;
-  readonly dateAddedLast?: string;
+/**
+ * Names a page by what it is made of. Within a collection a date_added belongs to one version, whose text never changes, so
+ * that the texts themselves need not be hashed: that would cost a third of reading them. `frame` is the rest of the body.
+ */
+function tagOf(collection: string, frame: string, length: number, dates: readonly Micros[]): string {
+  const named = Buffer.from(new Float64Array(dates).buffer);
+  return hash('sha256', `${collection} ${length} ${named.toString('latin1')} ${frame}`, 'base64url').slice(0, 22);
 }
 
-function pageOf<Body>(body: Body, { count, first, last }: PageInfo): PageOf<Body> {
-  if (first === undefined || last === undefined) return { body, count };
-  return { body, count, dateAddedFirst: formatMicros(first), dateAddedLast: formatMicros(last) };
+function withDates(page: Pick<Page, 'body' | 'tag' | 'count'>, { first, last }: PageInfo): Page {
+  if (first === undefined || last === undefined) return page;
+  return { ...page, dateAddedFirst: formatMicros(first), dateAddedLast: formatMicros(last) };
+}
+
+function emptyPage(text: string): Page {
+  return { body: [Buffer.from(text)], tag: tagOf('', text, text.length, []), count: 0 };
+}
+
+const plainEmpty = emptyPage('{"more":false}');
+const emptyWithObjects = emptyPage('{"more":false,"objects":[]}');
+
+function emptyOf({ emptyObjects }: Source): Page {
+  return emptyObjects ? emptyWithObjects : plainEmpty;
 }
 
 /** `"more":…,"next":…`, without braces. `next` stands there if and only if `more` is true (§3.7). */
-function moreMembers(page: PageInfo, request: PageRequest): string {
-  const next = request.nextAfter(page);
+function moreMembers(page: PageInfo, { nextAfter }: Pick<PageRequest, 'nextAfter'>): string {
+  const next = nextAfter(page);
   return next === undefined ? '"more":false' : `"more":true,"next":"${next}"`;
 }
 
-// The stored texts are spliced into the envelope as they are: never parsed, never rewritten (promise 3).
-function envelope(page: ObjectPage, request: PageRequest, emptyObjects: boolean): Buffer {
-  const members = moreMembers(page, request);
-  if (page.count === 0) return Buffer.from(emptyObjects ? `{${members},"objects":[]}` : `{${members}}`);
-  return Buffer.concat([Buffer.from(`{${members},"objects":[`), page.texts, Buffer.from(']}')]);
+const envelopeEnd = Buffer.from(']}');
+
+// The stored texts go into the envelope as they are: never parsed, never rewritten (promise 3), nor copied.
+function toEnvelope(page: ObjectPage, source: Source, request: Pick<PageRequest, 'nextAfter'>): Page {
+  const { count, texts, dates } = page;
+  if (count === 0) return emptyOf(source);
+  const head = `{${moreMembers(page, request)},"objects":[`;
+  const tag = tagOf(source.collection, head, texts.length, dates);
+  return withDates({ body: [Buffer.from(head), texts, envelopeEnd], tag, count }, page);
 }
 
-function boundsOf({ signal }: Reading, { limit }: PageRequest): RecordBounds {
-  return signal === undefined ? { limit } : { limit, signal };
+/** A page whose members are made of what the store says of versions, under this name. */
+function toListing(name: string, items: readonly unknown[], page: RecordPage, source: Source, request: PageRequest) {
+  const text = `{${moreMembers(page, request)},"${name}":${JSON.stringify(items)}}`;
+  const body = Buffer.from(text);
+  const dates = page.records.map(({ dateAdded }) => dateAdded);
+  return withDates({ body: [body], tag: tagOf(source.collection, text, body.length, dates), count: page.count }, page);
 }
 
-async function findEnvelope(reading: Reading, source: Source, request: PageRequest): Promise<PageOf<Buffer>> {
-  const page =
-    request.query === undefined
-      ? { ...emptyPage, texts: Buffer.alloc(0) }
-      : await reading.store.findObjects(source.collection, request.query, {
-          ...boundsOf(reading, request),
-          maxBytes: reading.limits.bytes,
-        });
-  return pageOf(envelope(page, request, source.emptyObjects), page);
+function readEnvelope({ store, limits }: Reading, source: Source, { query, limit, ...request }: PageRequest) {
+  return async (signal: AbortSignal): Promise<Page> => {
+    if (query === undefined) return emptyOf(source);
+    const page = await store.findObjects(source.collection, query, { limit, maxBytes: limits.bytes, signal });
+    return toEnvelope(page, source, request);
+  };
 }
 
-async function findRecords(reading: Reading, collection: string, request: PageRequest): Promise<RecordPage> {
-  if (request.query === undefined) return { ...emptyPage, records: [] };
-  return reading.store.findRecords(collection, request.query, boundsOf(reading, request));
+/** Undefined: nothing matches. */
+async function findRecords(
+  { store }: Reading,
+  { collection }: Source,
+  { query, limit }: PageRequest,
+  signal: AbortSignal,
+): Promise<RecordPage | undefined> {
+  const page = query === undefined ? undefined : await store.findRecords(collection, query, { limit, signal });
+  return page?.count === 0 ? undefined : page;
+}
+
+/** Nothing is newer than what a collection's state says is newest, and a collection is never unknown, as objects are. */
+function findEmptyAfter(kind: Kind, source: Source, { query }: PageRequest) {
+  const addedAfter = query === undefined ? Number.POSITIVE_INFINITY : query.addedAfter;
+  if (addedAfter === undefined || kind === 'object' || kind === 'versions') return {};
+  return { emptyAfter: { addedAfter, page: emptyOf(source) } };
+}
+
+type Kind = 'objects' | 'manifest' | 'object' | 'versions';
+
+/** The page: one that is kept, or what `read` makes now. */
+function findPage(
+  { pages, leaving }: Reading,
+  kind: Kind,
+  source: Source,
+  request: PageRequest,
+  read: (signal: AbortSignal) => Promise<Page>,
+): Promise<PackablePage> {
+  const key = `${kind} ${source.emptyObjects} ${request.key}`;
+  const emptyAfter = findEmptyAfter(kind, source, request);
+  return pages.find({ collection: source.collection, key, read, ...emptyAfter }, leaving);
 }
 
 function unknownObject(id: string): TaxiiError {
@@ -82,31 +123,24 @@ async function requireObject(store: Store, collection: string, id: string): Prom
 }
 
 /** §5.4 */
-export function getObjects(reading: Reading, source: Source, filters: Filters): Promise<PageOf<Buffer>> {
-  return findEnvelope(reading, source, planPage(filters, source.collection, reading.limits));
+export function getObjects(reading: Reading, source: Source, filters: Filters): Promise<PackablePage> {
+  const request = planPage(filters, source.collection, reading.limits);
+  return findPage(reading, 'objects', source, request, readEnvelope(reading, source, request));
+}
+
+function toManifestRecord({ id, dateAdded, version, specVersion }: RecordPage['records'][number]): ManifestRecord {
+  const media_type = `application/stix+json;version=${specVersion}`;
+  return { id, date_added: formatMicros(dateAdded), version, media_type };
 }
 
 /** §5.3 */
-export async function getManifest(
-  reading: Reading,
-  source: Source,
-  filters: Filters,
-): Promise<PageOf<ManifestResource>> {
+export function getManifest(reading: Reading, source: Source, filters: Filters): Promise<PackablePage> {
   const request = planPage(filters, source.collection, reading.limits);
-  const page = await findRecords(reading, source.collection, request);
-  const objects = page.records.map(({ id, dateAdded, version, specVersion }) => ({
-    id,
-    date_added: formatMicros(dateAdded),
-    version,
-    media_type: `application/stix+json;version=${specVersion}`,
-  }));
-  const next = request.nextAfter(page);
-  const body = {
-    more: next !== undefined,
-    ...(next !== undefined && { next }),
-    ...((objects.length > 0 || source.emptyObjects) && { objects }),
-  };
-  return pageOf(body, page);
+  return findPage(reading, 'manifest', source, request, async (signal) => {
+    const page = await findRecords(reading, source, request, signal);
+    const records = page?.records.map(toManifestRecord) ?? [];
+    return page === undefined ? emptyOf(source) : toListing('objects', records, page, source, request);
+  });
 }
 
 function scopeOf(source: Source, id: string): string {
@@ -114,32 +148,25 @@ function scopeOf(source: Source, id: string): string {
 }
 
 /** §5.6. 404 when no version of the object is here; an empty envelope when the filters exclude those that are. */
-export async function getObject(
-  reading: Reading,
-  source: Source,
-  id: string,
-  filters: Filters,
-): Promise<PageOf<Buffer>> {
+export function getObject(reading: Reading, source: Source, id: string, filters: Filters): Promise<PackablePage> {
   const request = planPage({ ...filters, ids: [id] }, scopeOf(source, id), reading.limits);
-  const page = await findEnvelope(reading, source, request);
-  if (page.count === 0) await requireObject(reading.store, source.collection, id);
-  return page;
+  const read = readEnvelope(reading, source, request);
+  return findPage(reading, 'object', source, request, async (signal) => {
+    const page = await read(signal);
+    if (page.count === 0) await requireObject(reading.store, source.collection, id);
+    return page;
+  });
 }
 
 /** §5.8: the versions in the order in which they were added. */
-export async function getVersions(
-  reading: Reading,
-  source: Source,
-  id: string,
-  filters: Filters,
-): Promise<PageOf<VersionsResource>> {
+export function getVersions(reading: Reading, source: Source, id: string, filters: Filters): Promise<PackablePage> {
   const request = planPage({ ...filters, ids: [id] }, scopeOf(source, id), reading.limits, everyVersion);
-  const page = await findRecords(reading, source.collection, request);
-  if (page.count === 0) await requireObject(reading.store, source.collection, id);
-  const versions = page.records.map(({ version }) => version);
-  const next = request.nextAfter(page);
-  const more = next !== undefined;
-  return pageOf({ more, ...(more && { next }), ...(versions.length > 0 && { versions }) }, page);
+  return findPage(reading, 'versions', source, request, async (signal) => {
+    const page = await findRecords(reading, source, request, signal);
+    if (page === undefined) await requireObject(reading.store, source.collection, id);
+    const versions = page?.records.map(({ version }) => version) ?? [];
+    return page === undefined ? plainEmpty : toListing('versions', versions, page, source, request);
+  });
 }
 
 /**

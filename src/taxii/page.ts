@@ -16,6 +16,8 @@ export interface PageRequest {
   /** Undefined when the filters exclude everything. */
   readonly query: ObjectQuery | undefined;
   readonly limit: number;
+  /** Requests of one key, to one collection, are answered with the same page. */
+  readonly key: string;
   /** The cursor to the page after this one; undefined when nothing follows. */
   nextAfter(page: PageInfo): string | undefined;
 }
@@ -75,9 +77,12 @@ export function planPage(
   // Only STIX 2.1 is stored, so another version alone selects nothing.
   const excluded = filters.specVersions !== undefined && !filters.specVersions.includes('2.1');
   const isEmpty = excluded || ids?.length === 0 || types?.length === 0;
+  const limit = Math.min(requested ?? limits.size, limits.max);
   return {
     query: isEmpty ? undefined : { ...question, ...(start !== undefined && { addedAfter: start }) },
-    limit: Math.min(requested ?? limits.size, limits.max),
+    limit,
+    // The cursor to the next page is part of the page: so is all that it carries.
+    key: JSON.stringify([isEmpty, scope, start, limit, requested, addedAfter, ids, types, versions]),
     nextAfter: ({ more, last }) =>
       more && last !== undefined
         ? formatCursor({

@@ -1,6 +1,7 @@
 /** The query parameters of TAXII 2.1 §3.4, from text to types. What is malformed is a 400 that names the parameter. */
 
 import { TaxiiError } from '../errors.ts';
+import { remember } from '../remember.ts';
 import { findMicros, findVersionKey } from '../stix/timestamp.ts';
 import type { Micros, VersionSelector } from '../store/store.ts';
 
@@ -92,6 +93,11 @@ function parseVersions(value: string): VersionSelector {
   const keywords = Number(selector.all) + Number(selector.first) + Number(selector.last);
   if (keywords + new Set(exact).size !== items.length) malformed('match[version]', value, 'each value once');
   return selector;
+}
+
+/** Returns `parseFilters` for the text of a query. A poller asks the same again and again, until something is new. */
+export function createFilterParser(accepted: readonly Parameter[]): (query: string) => Filters {
+  return remember((query) => parseFilters(new URLSearchParams(query), accepted));
 }
 
 /** Reads those parameters that the endpoint has; others are ignored (TAXII 2.1 §3.4). */

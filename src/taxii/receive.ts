@@ -40,7 +40,31 @@ const sliceBytes = 256 * 1024;
 /** Bytes of compact text kept in memory per body; the rest goes to the file. */
 const memoryLength = 1024 * 1024;
 
-const lineFeed = Buffer.from('\n');
+const lineFeed = 0x0a;
+
+/** Lines of these texts, in memory of their own: a thread is sent the whole memory that a Buffer is a part of. */
+function linesOf(texts: readonly Buffer[], length: number): Buffer {
+  const lines = Buffer.allocUnsafeSlow(length);
+  let end = 0;
+  for (const text of texts) {
+    lines.set(text, end);
+    end += text.length + 1;
+    lines[end - 1] = lineFeed;
+  }
+  return lines;
+}
+
+/** The texts of a slice, in order, given its lines. */
+export function textsOf(lines: Buffer): string[] {
+  const texts: string[] = [];
+  let from = 0;
+  // Decoded each for itself: one character beyond Latin-1 makes a whole string twice as wide, and slow to cut.
+  for (let end = lines.indexOf(lineFeed); end >= 0; end = lines.indexOf(lineFeed, from)) {
+    texts.push(lines.toString('utf8', from, end));
+    from = end + 1;
+  }
+  return texts;
+}
 
 /** What to throw when the folder for bodies does not take one: that is the operator's to mend, and the client may wait. */
 function noRoom(reason: string): TaxiiError {
@@ -63,10 +87,9 @@ async function openSpoolFile(): Promise<FileHandle> {
 export class Slicer {
   readonly #tooLong: Map<number, string>;
   #total = 0;
-  #parts: Buffer[] = [];
+  #texts: Buffer[] = [];
   #bytes = 0;
-  #count = 0;
-  readonly #startLines = new Uint32Array(sliceObjects);
+  #startLines: number[] = [];
   readonly #full: Slice[] = [];
 
   /** Takes the beginnings of objects that are too long, by their place. */
@@ -76,22 +99,25 @@ export class Slicer {
 
   add(object: ScannedObject): void {
     if (object.tooLong) this.#tooLong.set(this.#total, object.text.toString());
-    const text = object.tooLong ? Buffer.alloc(0) : object.text;
+    const text = Buffer.from(object.tooLong ? '' : object.text);
     this.#total += 1;
-    this.#parts.push(Buffer.from(text), lineFeed);
+    this.#texts.push(text);
     this.#bytes += text.length + 1;
-    this.#startLines[this.#count] = object.line;
-    this.#count += 1;
-    if (this.#count >= sliceObjects || this.#bytes >= sliceBytes) this.flush();
+    this.#startLines.push(object.line);
+    if (this.#texts.length >= sliceObjects || this.#bytes >= sliceBytes) this.flush();
   }
 
   flush(): void {
-    if (this.#count === 0) return;
-    const startLines = this.#startLines.slice(0, this.#count);
-    this.#full.push({ lines: Buffer.concat(this.#parts, this.#bytes), count: this.#count, startLines });
-    this.#parts = [];
+    const count = this.#texts.length;
+    if (count === 0) return;
+    this.#full.push({
+      lines: linesOf(this.#texts, this.#bytes),
+      count,
+      startLines: Uint32Array.from(this.#startLines),
+    });
+    this.#texts = [];
     this.#bytes = 0;
-    this.#count = 0;
+    this.#startLines = [];
   }
 
   takeFull(): Slice[] {
@@ -130,7 +156,7 @@ class Spool {
   async *read(): AsyncGenerator<Slice> {
     yield* this.#kept;
     for (const { position, length, ...rest } of this.#filed) {
-      const lines = Buffer.allocUnsafe(length);
+      const lines = Buffer.allocUnsafeSlow(length);
       const { bytesRead } = await (this.#file as FileHandle).read(lines, 0, length, position);
       if (bytesRead !== length) throw new Error('the spool file is shorter than what was written to it');
       yield { lines, ...rest };

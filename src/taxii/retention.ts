@@ -9,9 +9,13 @@ import { statusLifetime } from './add-objects.ts';
 import type { ApiRoot } from './api-roots.ts';
 
 export interface RetentionOptions {
-  readonly store: Pick<Store, 'expireObjects' | 'dropTombstones' | 'dropStatuses'>;
+  readonly store: Pick<Store, 'expireObjects' | 'dropTombstones' | 'dropStatuses' | 'listCollectionStates'>;
   readonly roots: readonly ApiRoot[];
   readonly now: () => Micros;
+  /** Microseconds of a clock that nobody can set. */
+  readonly steadyNow?: () => Micros;
+  /** Lets a step's worth of the access log go that is too old; new entries do so too, where there are any. */
+  readonly dropAccess: () => Promise<void>;
   /** Hears how many versions of a collection have expired, when a sweep is over. */
   readonly onExpired: (collection: string, versions: number) => void;
   /** Hears why a sweep ended early, once until one succeeds. The next one goes on. */
@@ -27,6 +31,16 @@ export interface Retention {
 
 /** Feeds that bring back what was deleted here longer ago are new publications. */
 export const tombstoneLifetime: Micros = 400 * 86_400_000_000;
+
+/**
+ * A clock that was set is believed after it has run on for so long: one that stands in the year 2050 for some minutes must
+ * not expire everything. It costs no more than that sweeps wait.
+ */
+const believedAfter: Micros = 10 * 60_000_000;
+// Clocks that are kept in step are slewed by less between two sweeps.
+const leastJump: Micros = 60_000_000;
+// At a start nothing tells whether the clock was set but the newest that the store has: ahead of it by more it waits too.
+const plausibleLead: Micros = 7 * 86_400_000_000;
 
 const firstPauseMs = 1_000;
 const sweepPauseMs = 5 * 60_000;
@@ -47,8 +61,22 @@ async function pauseQuietly(ms: number, signal: AbortSignal): Promise<void> {
   await wait(ms, undefined, { signal, ref: false }).catch(() => undefined);
 }
 
-function listChores({ store, roots, now }: RetentionOptions): Chore[] {
-  const present = now();
+/** Returns a function that tells whether the clock, which shows `present`, is believed. */
+function createClockWatch({ store, steadyNow = () => performance.now() * 1_000 }: RetentionOptions) {
+  let offset: number | undefined;
+  let since = 0;
+  return async (present: Micros): Promise<boolean> => {
+    const steady = steadyNow();
+    if (offset === undefined) {
+      const newest = (await store.listCollectionStates()).reduce((high, { highWater }) => Math.max(high, highWater), 0);
+      since = present - newest <= plausibleLead ? steady - believedAfter : steady;
+    } else if (Math.abs(present - steady - offset) > leastJump) since = steady;
+    offset = present - steady;
+    return steady - since >= believedAfter;
+  };
+}
+
+function listChores({ store, roots, dropAccess }: RetentionOptions, present: Micros): Chore[] {
   const chores = roots.flatMap(({ collections }) =>
     collections.flatMap(({ id, expireAfter }): Chore[] => {
       if (expireAfter === undefined) return [];
@@ -59,12 +87,14 @@ function listChores({ store, roots, now }: RetentionOptions): Chore[] {
     ...chores,
     { step: () => store.dropStatuses(present - statusLifetime, stepLength) },
     { step: () => store.dropTombstones(present - tombstoneLifetime, stepLength) },
+    { step: () => dropAccess().then(() => 0) },
   ];
 }
 
 /** Starts to sweep: soon, and every few minutes from then on. */
 export function startRetention(options: RetentionOptions): Retention {
-  const { onExpired, onFault, pause = pauseQuietly } = options;
+  const { now, onExpired, onFault, pause = pauseQuietly } = options;
+  const isBelieved = createClockWatch(options);
   const ending = new AbortController();
   const { signal } = ending;
   let isFailing = false;
@@ -81,7 +111,9 @@ export function startRetention(options: RetentionOptions): Retention {
 
   /** One step of each in turn, until none has anything left: a collection with much to do delays no other. */
   async function doAll(expired: Map<string, number>): Promise<void> {
-    for (let chores = listChores(options); chores.length > 0; ) {
+    const present = now();
+    if (!(await isBelieved(present))) return;
+    for (let chores = listChores(options, present); chores.length > 0; ) {
       const left: Chore[] = [];
       for (const chore of chores) if (await takeStep(chore, expired)) left.push(chore);
       chores = left;

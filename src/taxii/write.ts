@@ -6,13 +6,13 @@
 import type { CheckedObject } from '../stix/check-object.ts';
 import type { RegisteredExtensions } from '../stix/extensions.ts';
 import { type Fault, type Issue, type Language, type Text, tooLongIssue } from '../stix/issue.ts';
-import { isStricter } from '../stix/markings.ts';
+import { isStricter, type TlpLevel } from '../stix/markings.ts';
 import { quoted } from '../stix/pointer.ts';
 import { formatMicros } from '../stix/timestamp.ts';
 import type { AddOutcome, Micros, NewVersion, Store } from '../store/store.ts';
 import type { Collection } from './api-roots.ts';
 import type { Checker } from './checker.ts';
-import type { Slice } from './receive.ts';
+import { type Slice, textsOf } from './receive.ts';
 
 export interface WriteDeps {
   readonly store: Store;
@@ -49,12 +49,20 @@ export interface WriteTarget {
   readonly submitter: string;
   /** Of what the verdicts say. */
   readonly language: Language;
+  /** Where the objects come from: `origin` of the store contract, kept with each that is added. */
+  readonly origin?: string;
+  /** The strictest marking that is taken, where that is less than the collection takes. */
+  readonly ceiling?: TlpLevel;
+  /** What an object without a marking counts as; absent: one that every ceiling lets pass. */
+  readonly unmarkedAs?: TlpLevel;
 }
+
+/** Usual slices don't come near it. Of those that hold a very long object two are under way at a time. */
+const maxBytesUnderWay = 2 * 1024 * 1024;
 
 interface Checked {
   readonly index: number;
   readonly line: number;
-  readonly text: string;
   readonly object: CheckedObject;
 }
 
@@ -72,19 +80,34 @@ function tooLongObject(head: string, maxObjectLength: number, language: Language
   };
 }
 
-/** What the collection asks beyond the standard: its ceiling (an unmarked object takes the ceiling). */
-function withCeiling(object: CheckedObject, { collection: { tlpCeiling }, language }: WriteTarget): CheckedObject {
-  if (tlpCeiling === undefined || object.tlp === null || !isStricter(object.tlp, tlpCeiling)) return object;
-  const [found, allowed] = [object.tlp.toUpperCase(), tlpCeiling.toUpperCase()];
-  const text: Text = {
-    en: `The object is marked TLP:${found}, this collection takes TLP:${allowed} at most; publish it into a collection for its audience.`,
-    zh: `对象标记为 TLP:${found}，而此集合最多接受 TLP:${allowed}；请发布到面向其受众的集合。`,
+/** The lower of the two ceilings, of the collection and of the target itself; undefined: there is none. */
+function ceilingOf({ collection: { tlpCeiling }, ceiling }: WriteTarget): TlpLevel | undefined {
+  if (tlpCeiling === undefined || ceiling === undefined) return ceiling ?? tlpCeiling;
+  return isStricter(tlpCeiling, ceiling) ? ceiling : tlpCeiling;
+}
+
+function ceilingText(marked: TlpLevel | null, counted: TlpLevel, allowed: TlpLevel): Text {
+  const [found, most] = [`TLP:${counted.toUpperCase()}`, `TLP:${allowed.toUpperCase()}`];
+  const [en, zh] =
+    marked === null
+      ? [`The object is not marked, which counts as ${found} here`, `对象未作标记，在此按 ${found} 处理`]
+      : [`The object is marked ${found}`, `对象标记为 ${found}`];
+  return {
+    en: `${en}, and ${most} at most is taken; publish it into a collection for its audience.`,
+    zh: `${zh}，而最多接受 ${most}；请发布到面向其受众的集合。`,
   };
-  const message = text[language];
+}
+
+/** What is asked beyond the standard: the ceiling. */
+function withCeiling(object: CheckedObject, target: WriteTarget): CheckedObject {
+  const ceiling = ceilingOf(target);
+  const level = object.tlp ?? target.unmarkedAs;
+  if (ceiling === undefined || level === undefined || !isStricter(level, ceiling)) return object;
+  const message = ceilingText(object.tlp, level, ceiling)[target.language];
   return { ...object, errors: [...object.errors, { code: 'tlp-ceiling', path: '/object_marking_refs', message }] };
 }
 
-function toNewVersion({ text, object }: Checked): NewVersion {
+function toNewVersion(text: string, object: CheckedObject): NewVersion {
   return {
     text,
     id: object.id as string,
@@ -167,22 +190,45 @@ function judged(checked: Checked, result: AddOutcome, now: Micros, language: Lan
   };
 }
 
-async function commit(deps: WriteDeps, target: WriteTarget, slice: readonly Checked[]): Promise<Verdict[]> {
-  const { collection, submitter, language } = target;
-  const good = slice.filter(({ object }) => object.errors.length === 0);
-  const results =
-    good.length === 0 ? [] : await deps.store.addObjects(collection.id, submitter, good.map(toNewVersion));
-  const resultOf = new Map(good.map(({ index }, place) => [index, results[place]]));
+/**
+ * Stores the valid objects of a slice. Their texts are made here and let go as soon as they are on their way: a function
+ * that waits would hold on to them.
+ */
+function addValid(
+  { store }: WriteDeps,
+  { collection, submitter, origin }: WriteTarget,
+  slice: Slice,
+  checked: readonly Checked[],
+): Promise<AddOutcome[]> {
+  const texts = textsOf(slice.lines);
+  const versions = checked.flatMap(({ object }, place) =>
+    object.errors.length === 0 ? [toNewVersion(texts[place] as string, object)] : [],
+  );
+  return versions.length === 0 ? Promise.resolve([]) : store.addObjects(collection.id, submitter, versions, origin);
+}
+
+async function commit(
+  deps: WriteDeps,
+  target: WriteTarget,
+  slice: Slice,
+  checked: readonly Checked[],
+): Promise<Verdict[]> {
+  const { language } = target;
+  const results = await addValid(deps, target, slice, checked);
   const now = deps.now();
-  return slice.map((checked) => {
-    const result = resultOf.get(checked.index);
-    return result === undefined ? failed(checked, checked.object.errors, now) : judged(checked, result, now, language);
+  let stored = 0;
+  return checked.map((one) => {
+    if (one.object.errors.length > 0) return failed(one, one.object.errors, now);
+    const result = results[stored] as AddOutcome;
+    stored += 1;
+    return judged(one, result, now, language);
   });
 }
 
 /**
  * Checks and stores everything, in order, and reports each slice's verdicts when they are durable. While one slice is
- * being committed the next is being checked. Objects of slices that were reported stay, whatever happens later.
+ * being committed the next are being checked. Objects of slices that were reported stay, whatever happens later. When it
+ * fails nothing is under way any more.
  */
 export async function writeObjects(
   deps: WriteDeps,
@@ -193,31 +239,46 @@ export async function writeObjects(
   const { collection, language } = target;
   const terms = { policy: collection.validation, language, registered: await deps.registeredExtensions() };
   let index = 0;
-  let writing: Promise<void> = Promise.resolve();
+  let written: Promise<void> = Promise.resolve();
 
   async function check(slice: Slice): Promise<Checked[]> {
     const from = index;
     index += slice.count;
-    const texts = slice.lines.toString().split('\n');
     const objects = await deps.checker.check(slice, terms);
     return objects.map((object, place) => {
       const head = incoming.tooLong.get(from + place);
       const judgedObject =
         head === undefined ? withCeiling(object, target) : tooLongObject(head, incoming.maxObjectLength, language);
       const line = slice.startLines[place] ?? 0;
-      return { index: from + place, line, text: texts[place] as string, object: judgedObject };
+      return { index: from + place, line, object: judgedObject };
     });
   }
 
+  async function write(slice: Slice, before: Promise<void>): Promise<void> {
+    // Both, so that neither fails unheard; and none is stored behind one that was not.
+    const [checked] = await Promise.all([check(slice), before]);
+    report(await commit(deps, target, slice, checked));
+  }
+
+  const underWay: Promise<void>[] = [];
+  let bytesUnderWay = 0;
+  const isFull = (): boolean =>
+    underWay.length > deps.checker.ahead || (underWay.length > 1 && bytesUnderWay > maxBytesUnderWay);
+
   try {
     for await (const slice of incoming.slices) {
-      const checked = await check(slice);
-      await writing;
-      writing = commit(deps, target, checked).then(report);
-      // Awaited above or below; until then a failure must not count as unhandled.
-      writing.catch(() => undefined);
+      bytesUnderWay += slice.lines.length;
+      written = write(slice, written).finally(() => {
+        bytesUnderWay -= slice.lines.length;
+      });
+      // Awaited below; until then a failure must not count as unhandled.
+      written.catch(() => undefined);
+      underWay.push(written);
+      while (isFull()) await underWay.shift();
     }
   } finally {
-    await writing;
+    // A check may fail before what precedes it is stored.
+    await Promise.allSettled(underWay);
+    await written;
   }
 }

@@ -154,5 +154,7 @@ describe('what operators see of use', () => {
     expect(JSON.parse(listed.stdout)).toMatchObject([{ id: quietId }, { id: openId, api_root: null, objects: 2 }]);
     const { stdout } = await server.huiju(['collection', 'list'], { env });
     expect(stdout).toMatch(new RegExp(`–.*${openId}.* 2 .*no file declares it: not served, and kept`));
+    expect(stdout).toMatch(/ EXPIRE AFTER +TITLE\n/);
+    expect(stdout).toMatch(new RegExp(`${quietId}.* never +30d +Quiet`));
   });
 });

@@ -35,6 +35,15 @@ describe('huiju check', () => {
     expect(stderr).toMatch(/\n {2}cases\.json:1:\d+: \/collections\/0\/read\/0: must be "public"/);
   });
 
+  test('reports a key file beside the store that does not serve, and not what it holds', async () => {
+    await mkdir(pathOf('keyed'));
+    await writeFile(pathOf('keyed/secret-key'), 'sesame\n');
+    const { code, stderr } = await huiju(['check'], { env: { HUIJU_STORE: `sqlite:${pathOf('keyed/huiju.db')}` } });
+    expect(code).toBe(1);
+    expect(stderr).toContain(`the key file ${pathOf('keyed/secret-key')}: line 1 of the file is no key`);
+    expect(stderr).not.toContain('sesame');
+  });
+
   test('warns of users in audiences who are not there, once there is a store', async () => {
     await addUser('bob');
     const env = { HUIJU_COLLECTIONS: await declare('users', ['user:bob', 'user:carol', 'user:carol']) };

@@ -1,6 +1,17 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  watch,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { environment, type RunResult, runProgram } from '../support/huiju.ts';
@@ -97,6 +108,38 @@ describe('an up-to-date checkout', () => {
     rmSync(join(place.folder, 'src', 'stix', 'validators.generated.js'));
     await launch(place);
     expect(worksDone(place.folder).builds).toBe(2);
+  });
+});
+
+describe('node_modules that is a symbolic link', () => {
+  function folderElsewhere(): string {
+    const folder = realpathSync(mkdtempSync(join(tmpdir(), 'huiju-launch-')));
+    folders.push(folder);
+    return folder;
+  }
+
+  test('is not installed through: what it leads to is of another tree', async () => {
+    const place = checkout();
+    const elsewhere = folderElsewhere();
+    put(elsewhere, 'express/package.json', '{}');
+    const link = join(place.folder, 'node_modules');
+    symlinkSync(elsewhere, link);
+    expect(await launch(place)).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: `huiju: ${link} is a symbolic link to ${elsewhere}, which npm ci would empty; remove the link, then try again\n`,
+    });
+    expect(worksDone(place.folder)).toEqual({ installs: 0, builds: 0 });
+    expect(existsSync(join(elsewhere, 'express', 'package.json'))).toBe(true);
+  });
+
+  test('is used as it is when what it leads to is what this checkout asks for', async () => {
+    const place = checkout();
+    await launch(place);
+    const elsewhere = join(folderElsewhere(), 'node_modules');
+    renameSync(join(place.folder, 'node_modules'), elsewhere);
+    symlinkSync(elsewhere, join(place.folder, 'node_modules'));
+    expect(await launch(place)).toMatchObject({ code: 0, stdout: 'ran check\n', stderr: '' });
   });
 });
 

@@ -2,7 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { gunzipSync } from 'node:zlib';
+import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createToken } from '../../src/hub/tokens.ts';
 import { openStore } from '../../src/store/open-store.ts';
@@ -80,9 +80,10 @@ const clients: Readonly<Record<string, readonly string[]>> = {
 
 function unpacked(answer: Buffer): string {
   const end = answer.indexOf('\r\n\r\n');
-  const isPacked = /\r\ncontent-encoding: gzip/i.test(answer.toString('latin1', 0, end));
+  const coding = /\r\ncontent-encoding: (\w+)/i.exec(answer.toString('latin1', 0, end))?.[1];
   const body = answer.subarray(end + 4);
-  return (isPacked ? gunzipSync(body) : body).toString();
+  if (coding === undefined) return body.toString();
+  return (coding === 'br' ? brotliDecompressSync(body) : gunzipSync(body)).toString();
 }
 
 /** Everything that comes on a connection that ends after one answer. */
@@ -367,20 +368,27 @@ describe('packed answers', () => {
     return answer.toString('latin1', 0, answer.indexOf('\r\n\r\n'));
   };
   const asked = [
-    'gzip',
-    'gzip, deflate',
-    'gzip, compress, deflate, br',
-    'x-gzip',
-    'GZIP;q=0.5',
-    'br;q=1.0, gzip;q=0.8',
+    ['gzip', 'gzip'],
+    ['gzip, deflate', 'gzip'],
+    ['x-gzip', 'gzip'],
+    ['GZIP;q=0.5', 'gzip'],
+    ['gzip, br;q=0.9', 'gzip'],
+    ['gzip, compress, deflate, br', 'br'],
+    ['br;q=1.0, gzip;q=0.8', 'br'],
+    ['deflate, br', 'br'],
+    ['identity;q=0, *', 'br'],
+    ['*;q=0, gzip', 'gzip'],
   ];
-  test.each(asked)('%s is answered with gzip', async (encoding) => {
+  test.each(asked)('%s is answered with %s', async (encoding, coding) => {
     const head = await headOf(rw, encoding);
-    expect(head).toContain('Content-Encoding: gzip');
+    expect(head).toContain(`Content-Encoding: ${coding}`);
     expect(head).toMatch(/Vary: .*Accept-Encoding/);
   });
 
-  const unasked = [undefined, '', 'identity', 'deflate, br', 'gzip;q=0', 'gzip;q=0.1, identity;q=0.9', '*', 'gzipped'];
+  const unasked = [
+    ...[undefined, '', 'identity', 'deflate', 'gzip;q=0', 'gzip;q=0.1, identity;q=0.9', '*', 'gzipped', 'br;q=0'],
+    ...['*;q=0', 'identity;q=0'],
+  ];
   test.each(unasked)('%j is answered as it is', async (encoding) => {
     const head = await headOf(rw, encoding);
     expect(head).not.toContain('Content-Encoding');

@@ -263,13 +263,14 @@ describe('TAXII 2.1 §3.6 errors that are not the client’s fault', () => {
     app.use(createErrorHandler(log));
     const own = await listen(createServer(app));
     try {
-      for (const [path, status, code, secret] of [
-        ['/broken', 500, 'internal-error', 'SELECT secret'],
-        ['/full', 503, 'unavailable', 'The disk /tmp'],
+      for (const [path, status, code, secret, advice] of [
+        ['/broken', 500, 'internal-error', 'SELECT secret', 'Something went wrong here. Tell the operator this id: '],
+        ['/full', 503, 'unavailable', 'The disk /tmp', 'The server cannot do this now: try again in a while. Tell'],
       ] as const) {
         const answer = await ask(own.url, path);
         expectError(answer, status, code);
         expect(answer.text).not.toContain(secret);
+        expect(answer.json().description).toMatch(advice);
         const logged = lines.filter((line) => line.includes(String(answer.json().error_id)));
         expect(logged).toHaveLength(1);
         expect(logged[0]).toContain(secret);

@@ -36,13 +36,10 @@ function serviceOf(name: string): Service {
   return service;
 }
 
-/** The mistakes of the server's configuration; `content` is what the secret of the store holds. */
-function mistakesOf({ environment }: Service, content: string): string {
-  const file = join(folder, 'store-location');
-  rmSync(file, { force: true });
-  cpSync(content, file);
+/** The mistakes of the server's configuration, with the secrets of this folder. */
+function mistakesOf({ environment }: Service, secrets: string): string {
   const image = finals('ENV').flatMap((line) => line.split(' ').map((pair) => pair.split('=')));
-  const own = Object.entries(environment).map(([name, value]) => [name, value.replace(/^\/run\/secrets\/.*/, file)]);
+  const own = Object.entries(environment).map(([name, value]) => [name, value.replace('/run/secrets', secrets)]);
   return examineConfig(Object.fromEntries([...image, ...own])).mistakes.join('\n');
 }
 
@@ -146,11 +143,11 @@ describe('the secrets', () => {
     });
 
     test('give a configuration without mistakes, as it stands and behind a proxy', () => {
-      expect(mistakesOf(serviceOf('server'), pathOf('huiju-store'))).toBe('');
+      expect(mistakesOf(serviceOf('server'), join(folder, 'secrets'))).toBe('');
       const proxied = composeWith(/^ {6}HUIJU_(?:ALLOW_PLAIN_HTTP|PUBLIC_URL):/, /^ {6}# HUIJU_[A-Z_]+: /).services
         .server;
       expect(Object.keys(proxied?.environment ?? {})).toContain('HUIJU_TRUSTED_PROXY');
-      expect(proxied && mistakesOf(proxied, pathOf('huiju-store'))).toBe('');
+      expect(proxied && mistakesOf(proxied, join(folder, 'secrets'))).toBe('');
     });
   });
 });

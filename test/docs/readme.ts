@@ -68,10 +68,10 @@ export interface Call {
 export function callsIn(code: string, commands: ReadonlySet<string>): Call[] {
   const calls = [...code.matchAll(/(?:^|[\s(/])huiju(?:\.js)? +([^|)>;]*)/g)];
   return calls.map(([, given = '']) => {
-    const [first = '', second = ''] = given.split(/\s+/);
-    const pair = `${first} ${second}`;
+    const words = given.split(/\s+/);
+    const longest = [3, 2].map((count) => words.slice(0, count).join(' ')).find((name) => commands.has(name));
     return {
-      command: commands.has(pair) ? pair : first,
+      command: longest ?? words[0] ?? '',
       options: [...given.matchAll(/--[a-z][a-z-]*/g)].map(([option]) => option),
     };
   });

@@ -3,6 +3,7 @@
 import { once } from 'node:events';
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
+import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { allowHalfOpen, awaitTurn, excuseWaiting, limitConnections, onDeparture } from '../../src/http/connections.ts';
 import { defaultLimits } from '../../src/http/limits.ts';
@@ -132,7 +133,7 @@ describe('a client that does not read', () => {
     const closed: ServerResponse[] = [];
     const port = startBare((_request, response) => {
       answers.push(response.once('close', () => closed.push(response)));
-      outbox.deliver(response, large);
+      outbox.deliver(response, 200, [], [large]);
     });
     return { port, answers, closed };
   }
@@ -187,35 +188,43 @@ describe('a client that does not read', () => {
     expect(sockets[0]?.bytesWritten).toBeLessThan(500 * 60_000);
   });
 
-  test('its answers are packed two at a time, and others go out as they are', async () => {
-    const outbox = createOutbox(defaultLimits);
-    const waiting: ServerResponse[] = [];
-    const port = await startBare((_request, response) => waiting.push(response));
-    const answers = Array.from({ length: 5 }, () => fetch(`http://127.0.0.1:${port}/`));
-    await until(() => waiting.length === 5);
-    for (const response of waiting) outbox.deliver(response, Buffer.alloc(1_000_000));
-    const encodings = (await Promise.all(answers)).map(({ headers }) => headers.get('content-encoding'));
-    expect(encodings.filter((encoding) => encoding === 'gzip')).toHaveLength(2);
-    const later = fetch(`http://127.0.0.1:${port}/`);
-    await until(() => waiting.length === 6);
-    outbox.deliver(waiting[5] as ServerResponse, Buffer.alloc(1_000_000));
-    expect((await later).headers.get('content-encoding')).toBe('gzip');
+  test('two answers are packed at a time; others are not, or wait for their turn where they must be', async () => {
+    const { pack } = createOutbox(defaultLimits);
+    const body = [Buffer.alloc(500_000, 'x'), Buffer.alloc(500_000, 'y')];
+    const running = [pack(body, 'gzip', false), pack(body, 'br', false)];
+    expect([pack(body, 'gzip', false), pack(body, 'br', false)]).toEqual([undefined, undefined]);
+    const waiting = pack(body, 'gzip', true);
+    expect(gunzipSync((await waiting) ?? '')).toEqual(Buffer.concat(body));
+    const [zipped, brotli] = await Promise.all(running);
+    expect(gunzipSync(zipped ?? '')).toEqual(Buffer.concat(body));
+    expect(brotliDecompressSync(brotli ?? '')).toEqual(Buffer.concat(body));
+    const again = pack(body, 'gzip', false);
+    expect(await again).toEqual(zipped);
   });
 
   test('an answer that cannot be given any more ends its connection, and nothing else', async () => {
     const outbox = createOutbox(defaultLimits);
     const port = await startBare((request, response) => {
       if (request.url === '/late') response.flushHeaders();
-      expect(() => outbox.deliver(response, Buffer.alloc(2000))).not.toThrow();
-      if (request.url === '/packed') response.flushHeaders();
+      expect(() => outbox.deliver(response, 200, [], [Buffer.alloc(2000)])).not.toThrow();
     });
-    const get = async (path: string, coding: string) => {
-      const answer = await fetch(`http://127.0.0.1:${port}${path}`, { headers: { 'Accept-Encoding': coding } });
+    const get = async (path: string) => {
+      const answer = await fetch(`http://127.0.0.1:${port}${path}`);
       return (await answer.text()).length;
     };
-    await expect(get('/packed', 'gzip')).rejects.toThrow();
-    await expect(get('/late', 'identity')).rejects.toThrow();
-    expect([await get('/', 'gzip'), await get('/', 'identity')]).toEqual([2000, 2000]);
+    await expect(get('/late')).rejects.toThrow();
+    expect(await get('/')).toBe(2000);
+  });
+
+  test('an answer of many parts and steps arrives whole', async () => {
+    const outbox = createOutbox(defaultLimits);
+    const parts = [1, 70_000, 262_144, 3, 1_000_000, 2].map((length, n) => Buffer.alloc(length, 97 + n));
+    const port = await startBare((_request, response) => outbox.deliver(response, 200, ['X-Field', 'one'], parts));
+    for (let round = 0; round < 3; round += 1) {
+      const answer = await fetch(`http://127.0.0.1:${port}/`);
+      const body = Buffer.from(await answer.arrayBuffer());
+      expect([answer.headers.get('x-field'), body.equals(Buffer.concat(parts))]).toEqual(['one', true]);
+    }
   });
 
   test('requests that are sent all at once are handled one by one', async () => {

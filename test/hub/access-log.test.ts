@@ -176,6 +176,20 @@ describe('the access log', () => {
     expect(batches.flat()).toHaveLength(100 + 100 + 3 + 120 + 100);
   });
 
+  test('keeps its part of them as one of several processes', async () => {
+    const { store: kept, batches } = memory();
+    const log = startAccessLog({
+      store: kept,
+      roots: [declare({ alias: 'c' })],
+      now: () => 0,
+      ...silent,
+      processes: 3,
+    });
+    for (let n = 0; n < 120; n += 1) log.record(request('/hub/collections/c/', { user: null, client: '192.0.2.1' }));
+    await log.close();
+    expect(batches.flat()).toHaveLength(34);
+  });
+
   test('counts ten thousand addresses in a minute each for itself, and those beyond together', async () => {
     const { store: kept } = memory();
     const excesses: number[] = [];

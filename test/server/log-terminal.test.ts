@@ -41,6 +41,11 @@ describe('the log on a terminal', () => {
     expect(format({ ...request, status: 'aborted' })).toMatch(/^\S+ {2}left /);
   });
 
+  test('says which of several processes it was', () => {
+    expect(format({ ...request, process: 'worker 2' })).toMatch(/^\d\d:\d\d:56 {2}worker 2 {4}200 +alice /);
+    expect(format({ msg: 'ended', process: 'supervisor' })).toMatch(/ {2}supervisor {2}info {3}ended\n$/);
+  });
+
   test('shows an error with its stack, other events with their fields', () => {
     const error = { level: 'error', msg: 'request failed', error_id: 'x', err: { stack: 'Error: no\n    at here' } };
     expect(format(error)).toMatch(/ {2}error {2}request failed {2}error_id=x\n {10}Error: no\n {14}at here\n$/);

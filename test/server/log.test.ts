@@ -1,5 +1,9 @@
-import { describe, expect, test } from '@jest/globals';
-import { createLog, type Log } from '../../src/log.ts';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from '@jest/globals';
+import { createLog, type Log, openDescriptor } from '../../src/log.ts';
 
 const secret = 'cGFzc3dvcmQ6Zm9yIHRlc3Rz';
 const token = `huiju_${'Ab-_9'.repeat(8)}xyz`;
@@ -74,5 +78,46 @@ describe('the log never shows', () => {
     '/?tokens=1',
   ])('but what is no secret stays: %s', (text) => {
     expect(write((log) => log.info({ description: text })).event.description).toBe(text);
+  });
+});
+
+describe('lines for a file or a pipe', () => {
+  const folders: string[] = [];
+  afterAll(() => {
+    for (const folder of folders) rmSync(folder, { recursive: true });
+  });
+
+  function openFile() {
+    const folder = mkdtempSync(join(tmpdir(), 'huiju-log-'));
+    folders.push(folder);
+    const path = join(folder, 'log');
+    return { destination: openDescriptor(openSync(path, 'a')), content: () => readFileSync(path, 'utf8') };
+  }
+
+  test('wait for others for a moment, and are written in order', async () => {
+    const { destination, content } = openFile();
+    const lines = Array.from({ length: 20 }, (_, n) => `{"n":${n}}\n`);
+    for (const line of lines) destination.write(line);
+    expect(content()).toBe('');
+    while (content() === '') await new Promise((resolve) => setImmediate(resolve));
+    expect(content()).toBe(lines.join(''));
+  });
+
+  test('do not pile up', () => {
+    const { destination, content } = openFile();
+    const line = `${'x'.repeat(9_999)}\n`;
+    for (let n = 0; n < 7; n += 1) destination.write(line);
+    expect(content()).toBe(line.repeat(7));
+  });
+
+  test.each([
+    ['ends', ''],
+    ['exits', 'process.exit(0);'],
+    ['fails', "throw new Error('fatal');"],
+  ])('are not lost when the process %s', (_how, end) => {
+    const log = JSON.stringify(new URL('../../src/log.ts', import.meta.url).href);
+    const script = `const { openDescriptor } = await import(${log}); openDescriptor(1).write('the last line\\n'); ${end}`;
+    const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
+    expect(stdout).toBe('the last line\n');
   });
 });

@@ -1,7 +1,8 @@
 /** Mistakes that the simulation must find: each takes one thing from the algorithm that it rests on. */
 
+import type { Document, FindOptions } from 'mongodb';
 import type { Connection } from '../../src/store/mongo/connection.ts';
-import { type Block, stableSlotOf } from '../../src/store/mongo/documents.ts';
+import { type Block, type CollectionDocument, stableSlotOf } from '../../src/store/mongo/documents.ts';
 import type { Fault } from './server.ts';
 
 const everySlot = Number.MAX_SAFE_INTEGER;
@@ -17,6 +18,19 @@ function readAll(connection: Connection): Connection {
         return found && { ...found, open: [] };
       };
       return Object.assign(Object.create(table), { findOne });
+    },
+  };
+  return { ...connection, ...wrapped };
+}
+
+/** Finds versions by other filters. */
+function changeFinds(connection: Connection, change: (filter: Document) => Document): Connection {
+  const wrapped: Pick<Connection, 'collection'> = {
+    collection(name) {
+      const table = connection.collection(name);
+      if (name !== 'versions') return table;
+      const find = (filter: Document, settings: FindOptions) => table.find(change(filter), settings);
+      return Object.assign(Object.create(table), { find });
     },
   };
   return { ...connection, ...wrapped };
@@ -118,6 +132,55 @@ export const faults: Readonly<Record<string, Fault>> = {
           if (isDue && lowest.deletion !== undefined) await database.removeVersions(name, lowest.deletion.versions);
           return database.setFlags(name, changes);
         },
+      };
+    },
+  },
+  'writes that are acknowledged when the primary has them': { isHasty: true },
+  'a generation that a deletion leaves as it is until it is over': { generationOf: ({ generation }) => generation },
+  'changes that are not stable yet': {
+    reader: (connection) =>
+      changeFinds(connection, ({ places, date_added, ...rest }) => {
+        const isOfChanges = typeof places === 'object' && Array.isArray(places?.$in);
+        const slots = isOfChanges ? { $gt: date_added.$gt, $lte: everySlot } : date_added;
+        return {
+          ...rest,
+          ...(places !== undefined && { places }),
+          ...(date_added !== undefined && { date_added: slots }),
+        };
+      }),
+  },
+  'tombstones that nobody finds': {
+    reader: (connection) =>
+      changeFinds(connection, (filter) =>
+        'identity' in filter ? { ...filter, identity: { $gte: 'x', $lt: 'y' } } : filter,
+      ),
+  },
+  'deletions that keep nothing for snapshots': {
+    database: (database) => ({
+      ...database,
+      keepVersions: (name, goneBySlot) => database.removeVersions(name, [...goneBySlot.keys()]),
+    }),
+  },
+  'snapshots that wait for no deletion': {
+    holding: (holding) => ({
+      ...holding,
+      hold: async (name) => {
+        const before = await holding.findDocument(name);
+        await holding.hold(name);
+        return before;
+      },
+    }),
+  },
+  'snapshots that believe the flags that are stored': {
+    holding(holding) {
+      let held: CollectionDocument | undefined;
+      return {
+        ...holding,
+        async hold(name) {
+          held = await holding.hold(name);
+          return held;
+        },
+        findDocument: async (name) => held ?? holding.findDocument(name),
       };
     },
   },

@@ -2,7 +2,9 @@
  * MongoDB as the store may rely on it, and no better. A change of one document is atomic. A command over several is not:
  * its changes take effect one by one, in any order, and a find follows an index while others change it, so it may miss or
  * repeat a document whose key moves. Reads see what a majority has; changes, their filters and unique indexes see what
- * the primary has, and answer when a majority has it too. A failover takes back what no majority has.
+ * the primary has, and answer when a majority has it too. A failover takes back what no majority has; for a while some
+ * processes may still take the deposed primary for the one that counts: they read what a majority had then, and what they
+ * write is never acknowledged and nowhere later.
  */
 
 import type { Document } from 'mongodb';
@@ -36,6 +38,14 @@ interface Change {
   readonly table: Table;
   readonly key: number;
   readonly document: Fields;
+}
+
+/** What processes see that have not heard of a failover. */
+interface Deposed {
+  readonly until: number;
+  /** When it was, as whoever judges counts moments. */
+  readonly moment: number;
+  readonly tables: ReadonlyMap<Table, ReadonlyMap<number, Fields>>;
 }
 
 /** Is told of each change when a majority has it: readers see it from then on. */
@@ -120,9 +130,23 @@ const updates: Readonly<Record<string, (value: unknown, operand: unknown) => unk
     Array.isArray(value) && isFields(operand) ? value.filter((each) => !compileFilter(operand)(each)) : value,
 };
 
+/** Changes one field of an inner document. */
+function changeInner(value: unknown, operator: string, name: string, operand: unknown): Fields {
+  const { [name]: _, ...rest } = isFields(value) ? value : {};
+  if (operator === '$set') return { ...rest, [name]: operand };
+  if (operator === '$unset') return rest;
+  throw new Error(`the model does not know ${operator} of an inner field`);
+}
+
 function applyUpdate(document: Fields, update: Fields): Fields {
   const changed: Record<string, unknown> = { ...document };
   for (const [operator, operands] of Object.entries(update)) {
+    const inner = isFields(operands) ? Object.entries(operands).filter(([name]) => name.includes('.')) : [];
+    for (const [path, operand] of inner) {
+      const [name = '', field = ''] = path.split('.', 2);
+      changed[name] = changeInner(changed[name], operator, field, operand);
+    }
+    if (inner.length > 0) continue;
     const apply = updates[operator];
     if (apply === undefined || !isFields(operands)) throw new Error(`the model does not know ${operator}`);
     for (const [name, operand] of Object.entries(operands)) changed[name] = apply(changed[name], operand);
@@ -239,12 +263,21 @@ export type ModelDatabase = ReturnType<typeof createModelDatabase>;
 export interface ModelOptions {
   /** Names of unique indexes that are not enforced: faults for the simulation to find. */
   readonly unenforced?: readonly string[];
+  /** Writes are acknowledged when the primary has them: another fault. */
+  readonly isHasty?: boolean;
   readonly observe: Observe;
+  /** The moment of now, for whoever judges. */
+  readonly moment: () => number;
 }
 
-export function createModelDatabase(scheduler: Scheduler, { unenforced = [], observe }: ModelOptions) {
+export function createModelDatabase(
+  scheduler: Scheduler,
+  { unenforced = [], isHasty = false, observe, moment }: ModelOptions,
+) {
   const { chance, between, pick, random } = scheduler;
   const tables = new Map<string, Table>();
+  const connected = new Set<Process>();
+  const deposed = new Map<Process, Deposed>();
   let log: Change[] = [];
   let term = 0;
   let nextKey = 1;
@@ -307,11 +340,24 @@ export function createModelDatabase(scheduler: Scheduler, { unenforced = [], obs
     term += 1;
     log = [];
     for (const table of tables.values()) table.primary = new Map(table.majority);
+    const left = new Map([...tables.values()].map((table) => [table, new Map(table.majority)]));
+    // Nobody who knows the newer one goes back to an older.
+    for (const process of connected)
+      if (chance(0.4) && !deposed.has(process))
+        deposed.set(process, { until: scheduler.time() + random() * 3_000, moment: moment(), tables: left });
+  }
+
+  /** The deposed primary that a process still takes for the one that counts. */
+  function findDeposed(process: Process): Deposed | undefined {
+    const found = deposed.get(process);
+    if (found !== undefined && scheduler.time() > found.until) deposed.delete(process);
+    return deposed.get(process);
   }
 
   /** Answers when all that the primary has now is with a majority, as a write concern does for changes without effect too. */
-  function createWrite(steps: readonly (() => void)[]) {
-    const begun = { term: -1 };
+  function createWrite(process: Process, steps: readonly (() => void)[]) {
+    const isLost = findDeposed(process) !== undefined;
+    const begun = { term: isLost ? -2 : -1 };
     return {
       steps: steps.map((step) => () => {
         if (begun.term === -1) begun.term = term;
@@ -319,9 +365,12 @@ export function createModelDatabase(scheduler: Scheduler, { unenforced = [], obs
       }),
       settle(done: (error?: Error) => void) {
         const last = log.at(-1);
+        if (isHasty && !isLost) return done();
         scheduler.after(random() * 5, 'majority', () => {
           const lost = begun.term !== term;
           if (!lost && last !== undefined) commit(log.indexOf(last) + 1);
+          // Some errors make the driver look for the primary again.
+          if (lost && chance(0.5)) deposed.delete(process);
           done(lost ? driverError('MongoNetworkError', { message: 'not primary' }) : undefined);
         });
       },
@@ -341,12 +390,13 @@ export function createModelDatabase(scheduler: Scheduler, { unenforced = [], obs
     const steps = changes.map((each, n) => () => {
       results[n] = each();
     });
-    return scheduler.send(process, { label, ...createWrite(shuffle(steps)), answer: () => results });
+    return scheduler.send(process, { label, ...createWrite(process, shuffle(steps)), answer: () => results });
   }
 
-  function matching(table: Table, matches: Test): Entry[] {
+  function matching(process: Process, table: Table, matches: Test): Entry[] {
     const found: Entry[] = [];
-    for (const [key, document] of table.majority) if (matches(document)) found.push({ key, document });
+    for (const [key, document] of findDeposed(process)?.tables.get(table) ?? table.majority)
+      if (matches(document)) found.push({ key, document });
     return found;
   }
 
@@ -370,10 +420,10 @@ export function createModelDatabase(scheduler: Scheduler, { unenforced = [], obs
     let before: Entry[] | undefined;
     let found: Entry[] = [];
     const begin = () => {
-      before = entriesIn(matching(table, matches), fields, filter);
+      before = entriesIn(matching(process, table, matches), fields, filter);
     };
     const finish = () => {
-      const after = entriesIn(matching(table, matches), fields, filter);
+      const after = entriesIn(matching(process, table, matches), fields, filter);
       const start = before ?? after;
       found = scan(start, after, fields, yields ? between(0, start.length) : start.length);
     };
@@ -451,12 +501,16 @@ export function createModelDatabase(scheduler: Scheduler, { unenforced = [], obs
         );
         return { matchedCount: results.filter(Boolean).length };
       },
+      // Of readers that are dead or done: nothing rests on it that they go.
+      async deleteOne() {},
+      async deleteMany() {},
     };
   }
 
   return {
     /** The connection of a process. It has what the store uses to change and find objects, and nothing else. */
     connect(process: Process): Connection {
+      connected.add(process);
       const connection = {
         collection: <T extends Document>(name: string) =>
           createCollection(process, tableOf(name)) satisfies Partial<
@@ -467,6 +521,10 @@ export function createModelDatabase(scheduler: Scheduler, { unenforced = [], obs
       return connection as unknown as Connection;
     },
     failOver,
+    /** From when on a process may see what it sees; undefined: from now on. */
+    findMoment: (process: Process) => findDeposed(process)?.moment,
+    /** Everybody has heard of the last failover. */
+    endFailovers: () => deposed.clear(),
     /** All documents that a majority has. */
     list: (name: string): readonly Fields[] => [...tableOf(name).majority.values()],
     /** Removes documents behind everyone's back, as only a fault can. */

@@ -7,6 +7,7 @@ import { sameContent } from '../../src/stix/canonical.ts';
 import { findOriginBreach } from '../../src/stix/origin.ts';
 import type { AddOutcome, Micros, NewVersion, ObjectQuery, VersionSelector } from '../../src/store/store.ts';
 import { Violation } from './scheduler.ts';
+import type { Snapshot } from './server.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -66,6 +67,7 @@ function require(condition: boolean, message: () => string): void {
 
 const ages = ['only', 'first', 'last', 'middle'];
 const isVersion = ({ age }: Fields) => typeof age === 'string' && ages.includes(age);
+const isKept = ({ age }: Fields) => age === 'kept';
 const immutable = ['date_added', 'id', 'identity', 'text', 'version', 'version_key', 'type', 'submitter', 'created'];
 
 function toSeen(document: Fields): Seen {
@@ -251,10 +253,11 @@ export function createOracle(wasSent: (id: string, text: string) => boolean) {
       require(slot > stable, () => `slot ${slot} is filled below ${stable}, where readers have been`);
       if (isVersion(after))
         require(wasSent(textAt(after, 'id'), textAt(after, 'text')), () => `nobody sent what is in slot ${slot}`);
-    } else require(isVersion(before), () => `the filler or tombstone in slot ${slot} is changed`);
+    } else require(isVersion(before) || isKept(before), () => `the filler or tombstone in slot ${slot} is changed`);
     rows.set(slot, after);
     if (before === undefined) return;
-    if (!isVersion(after)) observeRemoval(slot, before);
+    if (isKept(before)) require(!isVersion(after), () => `slot ${slot} is a version again`);
+    else if (!isVersion(after)) observeRemoval(slot, before);
     else
       for (const name of immutable) require(before[name] === after[name], () => `${name} of slot ${slot} is changed`);
     if (slot <= stable) checkObject(textAt(before, 'id'));
@@ -330,6 +333,23 @@ export function createOracle(wasSent: (id: string, text: string) => boolean) {
       const isUnknown = some(begun, ({ versions }) => ![...versions.values()].some((seen) => seen.id === id));
       require(isUnknown, () => `${id} is said to be unknown, and was there all the time`);
     },
+    /** Judges a snapshot: it has what there was when all up to its slot was final, and before the next deletion. */
+    checkSnapshot({ stable, versions }: Snapshot): void {
+      const epoch = epochs.find((each) => each.stable === stable);
+      require(epoch !== undefined, () => `a snapshot is as of slot ${stable}, which was never stable`);
+      if (epoch === undefined) return;
+      const slots = versions.map(({ slot }) => slot).join();
+      const due = [...epoch.versions.keys()].sort((a, b) => a - b).join();
+      require(slots === due, () => `a snapshot as of ${stable} has ${slots}, and should have ${due}`);
+      for (const { slot, isFirst, isLast } of versions) {
+        const seen = epoch.versions.get(slot) as Seen;
+        const ends = [isBest(epoch, seen, (a, b) => isNewer(b, a), nobody), isBest(epoch, seen, isNewer, nobody)];
+        require(isFirst === ends[0] && isLast === ends[1], () =>
+          `a snapshot as of ${stable} has slot ${slot} as first ${isFirst} and last ${isLast}`);
+      }
+    },
+    /** The slots of what is visible now. */
+    slots: (): Micros[] => [...current().versions.keys()].sort((a, b) => a - b),
     /** What the query selects now. */
     select: (query: ObjectQuery): Seen[] =>
       [...current().versions.values()]

@@ -1,19 +1,29 @@
 /** A server process on the model: the store's own code, wired as `openMongoStore` does. */
 
-import type { Connection } from '../../src/store/mongo/connection.ts';
-import type { ObjectDatabase, Timing } from '../../src/store/mongo/documents.ts';
-import { createPageFinder } from '../../src/store/mongo/find-objects.ts';
+import { type Connection, isDatabaseError } from '../../src/store/mongo/connection.ts';
+import {
+  type CollectionDocument,
+  type ObjectDatabase,
+  stableSlotOf,
+  type Timing,
+} from '../../src/store/mongo/documents.ts';
+import { type Holding, startHolding } from '../../src/store/mongo/holds.ts';
 import { createObjectDatabase } from '../../src/store/mongo/object-database.ts';
 import { createQueues } from '../../src/store/mongo/queue.ts';
+import { createReader } from '../../src/store/mongo/read.ts';
+import { readVersions } from '../../src/store/mongo/snapshot.ts';
 import { createTurns, type Turns } from '../../src/store/mongo/turns.ts';
 import { createObjectWriter } from '../../src/store/mongo/write-objects.ts';
 import type {
   AddOutcome,
+  Change,
   DeleteOutcome,
   Micros,
   NewVersion,
   ObjectQuery,
   PageBounds,
+  Tombstone,
+  VersionName,
   VersionSelector,
 } from '../../src/store/store.ts';
 import type { ModelDatabase } from './model-database.ts';
@@ -23,11 +33,16 @@ import type { Process, Scheduler } from './scheduler.ts';
 export interface Fault {
   /** Unique indexes that are not enforced. */
   readonly unenforced?: readonly string[];
+  readonly isHasty?: boolean;
   readonly database?: (database: ObjectDatabase, model: ModelDatabase) => ObjectDatabase;
   readonly turns?: (turns: Turns) => Turns;
   readonly timing?: (timing: Timing) => Timing;
   /** What readers read by. */
   readonly reader?: (connection: Connection) => Connection;
+  /** What snapshots hold collections by. */
+  readonly holding?: (holding: Holding, turns: Turns) => Holding;
+  /** Tells a generation by the collection's document. */
+  readonly generationOf?: (document: CollectionDocument) => number;
 }
 
 export interface Server {
@@ -41,7 +56,21 @@ export interface Server {
     query: ObjectQuery,
     bounds: PageBounds,
     wanted: 'texts' | 'records',
-  ): Promise<{ slots: Micros[]; more: boolean }>;
+  ): Promise<{ slots: readonly Micros[]; more: boolean }>;
+  /** The generation of what is visible. */
+  getGeneration(): Promise<number>;
+  findChanges(after: number, limit: number): Promise<Change[]>;
+  findTombstones(versions: readonly VersionName[]): Promise<(Tombstone | undefined)[]>;
+  readSnapshot(): Promise<Snapshot>;
+}
+
+/** A snapshot could not be read to its end. */
+export class SnapshotError extends Error {}
+
+/** What a snapshot has of the collection. */
+export interface Snapshot {
+  readonly stable: Micros;
+  readonly versions: readonly { readonly slot: Micros; readonly isFirst: boolean; readonly isLast: boolean }[];
 }
 
 export const collection = 'simulated';
@@ -61,13 +90,32 @@ export function startServer(scheduler: Scheduler, model: ModelDatabase, fault: F
   const turns = createTurns(database, changed);
   const writer = createObjectWriter(database, fault.turns?.(turns) ?? turns, changed);
   const queues = createQueues(writer.addObjects);
-  const pages = createPageFinder(fault.reader?.(connection) ?? connection);
+  const reader = createReader(fault.reader?.(connection) ?? connection);
+
+  async function readSnapshot(): Promise<Snapshot> {
+    await database.openCollection(collection);
+    const started = await startHolding(connection, turns);
+    const holding = fault.holding?.(started, turns) ?? started;
+    const state = await holding.hold(collection);
+    // A large one takes its time.
+    await scheduler.sleep(process, scheduler.random() * 20);
+    const versions: Snapshot['versions'][number][] = [];
+    try {
+      for await (const { dateAdded, isFirst, isLast } of readVersions(connection, holding, state))
+        versions.push({ slot: dateAdded, isFirst, isLast });
+    } catch (error) {
+      throw isDatabaseError(error) ? new SnapshotError() : error;
+    }
+    await holding.release(() => {});
+    return { stable: stableSlotOf(state), versions };
+  }
+
   return {
     process,
     add: (submitter, versions) =>
       queues.add(
         collection,
-        versions.map((version) => ({ submitter, version })),
+        versions.map((version) => ({ submitter, origin: null, version })),
       ),
     remove: (id, selector, user) =>
       queues.run(collection, () => writer.deleteObject(collection, id, selector, { user, onlySubmitter: false })),
@@ -78,9 +126,19 @@ export function startServer(scheduler: Scheduler, model: ModelDatabase, fault: F
         if (old.length > 0) await writer.expireVersions(collection, old);
       }),
     async read(query, bounds, wanted) {
-      const find = wanted === 'texts' ? pages.findObjects : pages.findRecords;
-      const { rows, more } = await find(collection, query, bounds);
-      return { slots: rows.map(({ date_added }) => Number(date_added)), more };
+      if (wanted === 'texts') {
+        const { dates, more } = await reader.findObjects(collection, query, bounds);
+        return { slots: dates, more };
+      }
+      const { records, more } = await reader.findRecords(collection, query, bounds);
+      return { slots: records.map(({ dateAdded }) => dateAdded), more };
     },
+    async getGeneration() {
+      if (fault.generationOf !== undefined) return fault.generationOf(await database.openCollection(collection));
+      return (await reader.getCollectionState(collection)).generation;
+    },
+    findChanges: (after, limit) => reader.findChanges(collection, after, limit),
+    findTombstones: (versions) => reader.findTombstones(collection, versions),
+    readSnapshot,
   };
 }

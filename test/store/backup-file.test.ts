@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { hash, randomUUID } from 'node:crypto';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { describe, expect, test } from '@jest/globals';
 import { type BackupPart, decodeBackup, encodeBackup } from '../../src/store/backup-file.ts';
@@ -58,7 +58,17 @@ describe('a backup', () => {
   test('is lines of JSON that begin with what it is', async () => {
     const lines = (await encode(whole)).toString().trimEnd().split('\n');
     expect(lines).toHaveLength(whole.length + 2);
-    expect(JSON.parse(lines[0] ?? '')).toEqual({ huiju_backup: 1, created_at: '2026-01-02T03:04:05.678Z' });
+    expect(JSON.parse(lines[0] ?? '')).toEqual({ huiju_backup: 2, created_at: '2026-01-02T03:04:05.678Z' });
+  });
+
+  test('of before there were origins is read as well as one with them', async () => {
+    const withOrigins = whole.map((part) => (part.part === 'object' ? { ...part, origin: 'feed mitre' } : part));
+    expect((await decode(await pack(withOrigins))).parts).toEqual(withOrigins);
+    const lines = (await encode(whole)).toString().trimEnd().split('\n');
+    const old = [lines[0]?.replace('"huiju_backup":2', '"huiju_backup":1'), ...lines.slice(1, -1)].join('\n');
+    const end = { ...JSON.parse(lines.at(-1) ?? '').end, sha256: hash('sha256', `${old}\n`) };
+    const packed = gzipSync(`${old}\n${JSON.stringify({ end })}\n`);
+    expect((await decode(packed)).parts).toEqual(whole);
   });
 
   test('cut anywhere is refused', async () => {
@@ -88,7 +98,7 @@ describe('a backup', () => {
     ['another kind of file', () => '{"type":"bundle"}\n', /not a backup of Huiju/],
     ['no JSON', () => 'hello\n', /not a backup of Huiju/],
     ['nothing', () => '', /it is empty/],
-    ['a newer form', (text) => text.replace('"huiju_backup":1', '"huiju_backup":2'), /newer Huiju \(form 2; .* 1\)/],
+    ['a newer form', (text) => text.replace('"huiju_backup":2', '"huiju_backup":3'), /newer Huiju \(form 3; .* 2\)/],
   ])('with %s is refused', async (_case, change, reason) => {
     const text = (await encode(whole)).toString();
     await expect(decode(gzipSync(change(text)))).rejects.toMatchObject({ name: 'OperatorError', message: reason });

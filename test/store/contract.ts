@@ -489,6 +489,7 @@ export function describeStore(name: string, openStore: OpenStore, peculiarities:
           more: true,
           first: records.records[0]?.dateAdded,
           last: records.records[2]?.dateAdded,
+          dates: records.records.map(({ dateAdded }) => dateAdded),
         });
         expect(records).toMatchObject({ count: 3, more: true, first: page.first, last: page.last });
         expect(records.records.every(({ specVersion }) => specVersion === '2.1')).toBe(true);
@@ -501,7 +502,14 @@ export function describeStore(name: string, openStore: OpenStore, peculiarities:
 
       test('an empty page is empty', async () => {
         const page = await a.findObjects(newCollection(), everything, { limit: 10, maxBytes: 10 });
-        expect(page).toEqual({ count: 0, first: undefined, last: undefined, more: false, texts: Buffer.alloc(0) });
+        expect(page).toEqual({
+          count: 0,
+          first: undefined,
+          last: undefined,
+          more: false,
+          dates: [],
+          texts: Buffer.alloc(0),
+        });
         expect(await a.findRecords(collection, { ids: [newId()], versions: [last] }, { limit: 10 })).toEqual({
           count: 0,
           first: undefined,
@@ -675,6 +683,66 @@ export function describeStore(name: string, openStore: OpenStore, peculiarities:
       });
     });
 
+    describe('provenance', () => {
+      const name = ({ id, versionKey }: NewVersion) => ({ id, versionKey });
+
+      test('tells who brought each version, and whence: of a copy that came again, as of the first one', async () => {
+        const collection = newCollection();
+        const id = newId();
+        const [one, two, three] = [version(id, time(1)), version(id, time(2)), version(id, time(3))];
+        const origin = JSON.stringify({ feed: '汇聚', upstream: 'https://example.com/' });
+        const [atOne] = dates(await a.addObjects(collection, 'feed', [one], origin));
+        const [, atTwo] = dates(await a.addObjects(collection, 'other-feed', [one, two], 'another'));
+        const [, , atThree] = dates(await add(collection, [one, two, three]));
+        expect(await b.findProvenance(collection, [three, one, ...objects(1), two].map(name))).toEqual([
+          { dateAdded: atThree, submitter: user, origin: null },
+          { dateAdded: atOne, submitter: 'feed', origin },
+          undefined,
+          { dateAdded: atTwo, submitter: 'other-feed', origin: 'another' },
+        ]);
+        expect(await b.findProvenance(newCollection(), [name(one)])).toEqual([undefined]);
+        expect(await b.findProvenance(collection, [])).toEqual([]);
+      });
+
+      test('of an object without versions of its own is that of the last one', async () => {
+        const collection = newCollection();
+        const address = newId('ipv4-addr');
+        await a.addObjects(collection, user, [observable(address, { value: '10.0.0.1' })], 'first');
+        const newer = [observable(address, { value: '10.0.0.2' })];
+        const [dateAdded = 0] = dates(await a.addObjects(collection, user, newer, 'second'));
+        const names = [null, versionKeyOfMicros(dateAdded)].map((versionKey) => ({ id: address, versionKey }));
+        const expected = { dateAdded, submitter: user, origin: 'second' };
+        expect(await b.findProvenance(collection, names)).toEqual([expected, expected]);
+      });
+
+      test('goes with its version, and comes anew when the version does', async () => {
+        const collection = newCollection();
+        const origin = `origin of ${collection} ${'x'.repeat(1_900)}`;
+        const [gone, kept] = objects(2) as [NewVersion, NewVersion];
+        await a.addObjects(collection, user, [gone, kept], origin);
+        await a.deleteObject(collection, gone.id, all, both);
+        const origins = async () =>
+          (await b.findProvenance(collection, [gone, kept].map(name))).map((found) => found?.origin);
+        expect(await origins()).toEqual([undefined, origin]);
+        await add(collection, [gone]);
+        expect(await origins()).toEqual([null, origin]);
+        await a.deleteObject(collection, kept.id, all, both);
+        await a.addObjects(collection, user, [kept], origin);
+        expect(await origins()).toEqual([null, origin]);
+      });
+
+      test('differs between calls that come at once', async () => {
+        const collection = newCollection();
+        const calls = Array.from({ length: 10 }, (_, n) => ({ versions: objects(3), origin: `origin ${n}` }));
+        await Promise.all(
+          calls.map(({ versions, origin }, n) => (n % 2 ? a : b).addObjects(collection, user, versions, origin)),
+        );
+        const names = calls.flatMap(({ versions }) => versions.map(name));
+        const found = await b.findProvenance(collection, names);
+        expect(found.map((one) => one?.origin)).toEqual(calls.flatMap(({ origin }) => Array(3).fill(origin)));
+      });
+    });
+
     describe('what is old', () => {
       const long = ['v'.repeat(3_000_000), 'w'.repeat(3_000_000)];
 
@@ -825,6 +893,28 @@ export function describeStore(name: string, openStore: OpenStore, peculiarities:
       const states = await b.listCollectionStates();
       expect(states.filter((state) => state.collection === collection)).toHaveLength(1);
       expect(states.map((state) => state.collection)).toEqual(states.map((state) => state.collection).sort());
+    });
+
+    test('the generation of a collection rises with whatever changes what is found, whoever does it', async () => {
+      const collection = newCollection();
+      const [id, other] = [newId(), newId()];
+      const changes: (() => Promise<unknown>)[] = [
+        () => add(collection, [version(id, time(5))]),
+        () => b.addObjects(collection, user, [version(id, time(3)), version(id, time(9)), version(other, time(1))]),
+        () => a.deleteObject(collection, id, last, both),
+        () => b.deleteObject(collection, id, exact(key(3)), both),
+        () => a.expireObjects(collection, Number.MAX_SAFE_INTEGER, 1),
+        () => b.expireObjects(collection, Number.MAX_SAFE_INTEGER, 10),
+      ];
+      const seen = [0];
+      for (const change of changes) {
+        await change();
+        const states = await Promise.all([a, b].map((store) => store.getCollectionState(collection)));
+        expect(states[0]).toEqual(states[1]);
+        seen.push(states[0]?.generation ?? 0);
+      }
+      expect(isRising(seen)).toBe(true);
+      expect((await a.getCollectionState(collection)).versions).toBe(0);
     });
 
     test('changes of a collection tell adds and deletes in commit order, page by page, and leave out adds that were undone', async () => {
@@ -1036,7 +1126,8 @@ export function describeStore(name: string, openStore: OpenStore, peculiarities:
         const kind = `kind-${randomUUID()}`;
         const [one, two] = objects(2) as [NewVersion, NewVersion];
         const newer = version(two.id, time(9), { name: '汇' });
-        const [, , third] = dates(await add(collection, [one, two, newer]));
+        await add(collection, [one, two]);
+        const [third] = dates(await a.addObjects(collection, user, [newer], 'a feed'));
         await a.deleteObject(collection, one.id, all, both);
         await a.putRecord(kind, 'x', 0, { '2': [1], a: null }, { owner: 'ann' });
         const status = { id: randomUUID(), apiRoot: 'hub', submitter: user, text: '{}', completedAt: 9_000 };
@@ -1055,9 +1146,9 @@ export function describeStore(name: string, openStore: OpenStore, peculiarities:
         const { version: spelled, versionKey, text, id, type, specVersion, digest } = newer;
         expect(mine[2]).toMatchObject({
           ...{ version: spelled, versionKey, text, id, type, specVersion, digest },
-          ...{ submitter: user, dateAdded: third, isFirst: false, isLast: true },
+          ...{ submitter: user, dateAdded: third, isFirst: false, isLast: true, origin: 'a feed' },
         });
-        expect(mine[1]).toMatchObject({ id: two.id, isFirst: true, isLast: false });
+        expect(mine[1]).toMatchObject({ id: two.id, isFirst: true, isLast: false, origin: null });
         expect(mine[3]).toMatchObject({ id: one.id, version: one.version, deletedBy: user });
         expect(mine[4]).toEqual({ part: 'status', ...status });
         expect(mine[5]).toEqual({

@@ -1,12 +1,22 @@
 import { randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  linkSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import Database from 'better-sqlite3';
 import { MongoClient } from 'mongodb';
 import { copyStore, digestOf, type SnapshotSummary, type Watch } from '../../src/store/copy.ts';
 import { hasStore, openStore, restoreStore, type StoreLocation } from '../../src/store/open-store.ts';
-import type { SnapshotPart, Store } from '../../src/store/store.ts';
+import { openLocked } from '../../src/store/sqlite/restore.ts';
+import type { NewVersion, SnapshotPart, Store } from '../../src/store/store.ts';
 import { startFaultyProxy } from '../support/faulty-proxy.ts';
 import { type Engine, findEngine, startEngine } from '../support/mongodb.ts';
 import { describeWith } from '../support/skip.ts';
@@ -63,10 +73,10 @@ async function summarise(location: StoreLocation): Promise<SnapshotSummary> {
 /** Changes one text where a copy is being made, behind its back. */
 async function plant(to: StoreLocation): Promise<void> {
   if (to.kind === 'sqlite') {
-    const db = new Database(`${to.path}.partial`);
-    db.prepare("UPDATE objects SET text = replace(text, 'modified', 'modifiee') WHERE seq = 3").run();
-    db.close();
-    return;
+    const file = `${to.path}.partial`;
+    const content = readFileSync(file);
+    content.write('modifiee', content.lastIndexOf('"modified"') + 1);
+    return writeFileSync(file, content, { flag: 'r+' });
   }
   const client = await MongoClient.connect(to.url);
   const rows = client.db().collection('versions');
@@ -148,24 +158,217 @@ function breakOffAt(at: 'copy' | 'verify', kind: SnapshotPart['part']): Watch {
 describe('a copy of sqlite in sqlite', () => {
   declareTests('sqlite', 'sqlite');
 
-  test.each(['copy', 'verify'] as const)('leaves nothing when it is broken off in phase %s', async (phase) => {
-    const path = pathOf(`${phase}/huiju.db`);
+  /** What was written of each version where a copy is being made, by its `seq`; the row ids of tombstones. */
+  function readPartial(path: string): Map<number, string> {
+    const db = new Database(`${path}.partial`, { readonly: true });
+    const rows = db.prepare<[], { seq: number; text: string }>('SELECT seq, text FROM objects').all();
+    db.close();
+    return new Map(rows.map(({ seq, text }) => [seq, text]));
+  }
+
+  /** Changes the text of all versions that a copy has written, so that those which are written anew can be told. */
+  function brand(path: string): void {
+    const db = new Database(`${path}.partial`);
+    db.exec("UPDATE objects SET text = replace(text, 'type', 'tipe')");
+    db.close();
+  }
+
+  test.each([
+    ['copy', 'object'],
+    ['copy', 'record'],
+    ['verify', 'record'],
+  ] as const)('broken off in phase %s at a part %s is no store, and is gone on with', async (phase, kind) => {
+    const path = pathOf(`${phase}-${kind}/huiju.db`);
     const from = await fill(newPlace('sqlite'));
     const place = { kind: 'sqlite', path } as const;
-    await expect(copyStore(from, place, 'first', breakOffAt(phase, 'record'))).rejects.toThrow('broken off');
-    expect(existsSync(dirname(path))).toBe(false);
+    await expect(copyStore(from, place, 'first', breakOffAt(phase, kind))).rejects.toThrow('broken off');
+    expect(await hasStore(place)).toBe(false);
+    expect(readPartial(path).size).toBe(kind === 'object' ? 0 : 11);
+    const summary = await copyStore(from, place, 'first');
+    expect(digestOf(await summarise(place))).toBe(digestOf(summary));
+    expect(readdirSync(dirname(path))).toEqual(['huiju.db']);
+    const db = new Database(path);
+    expect(db.pragma('integrity_check', { simple: true })).toBe('ok');
+    expect(db.prepare("SELECT name FROM sqlite_schema WHERE name = 'copy_of'").all()).toEqual([]);
+    db.close();
+    await from.close();
+  });
+
+  test('needs not write again what is there', async () => {
+    const path = pathOf('again/huiju.db');
+    const from = await fill(newPlace('sqlite'));
+    const place = { kind: 'sqlite', path } as const;
+    await expect(copyStore(from, place, 'first', breakOffAt('copy', 'record'))).rejects.toThrow('broken off');
+    brand(path);
+    // What was written before is found to be other than what was read, so it was not written again.
+    await expect(copyStore(from, place, 'first')).rejects.toThrow('its 11 parts of the kind object are not those');
     await copyStore(from, place, 'first');
     await from.close();
   });
 
-  test('takes the place of one that was broken off', async () => {
-    const path = pathOf('broken/huiju.db');
+  test('goes on from what its source has by then: versions deleted, superseded and added, and other records', async () => {
+    const path = pathOf('changed/huiju.db');
     const from = await fill(newPlace('sqlite'));
-    mkdirSync(dirname(path));
-    writeFileSync(`${path}.partial`, 'half a store');
-    await copyStore(from, { kind: 'sqlite', path }, 'first');
+    const place = { kind: 'sqlite', path } as const;
+    const [one, two, three] = objects(3) as [NewVersion, NewVersion, NewVersion];
+    await from.addObjects(collection, 'ann', [one, two, three], 'a feed');
+    await expect(copyStore(from, place, 'first', breakOffAt('verify', 'sequence'))).rejects.toThrow('broken off');
+    const by = { user: 'ann', onlySubmitter: false };
+    await from.deleteObject(collection, two.id, all, by);
+    await from.addObjects(collection, 'ann', [version(one.id, time(50)), two], 'another feed');
+    await from.deleteObject(collection, two.id, all, by);
+    await from.putRecord('user', 'ann', 2, { roles: [] }, {});
+    const summary = await copyStore(from, place, 'first');
+    expect(digestOf(await summarise(place))).toBe(digestOf(summary));
+    const db = new Database(path, { readonly: true });
+    expect(db.prepare('SELECT text, versions FROM origin_texts ORDER BY text').all()).toEqual([
+      { text: 'a feed', versions: 2 },
+      { text: 'another feed', versions: 1 },
+    ]);
+    db.close();
     await from.close();
+  });
+
+  test('loses what was deleted meanwhile, however much that is', async () => {
+    const from = await openStore(newPlace('sqlite'));
+    const place = newPlace('sqlite');
+    await from.addObjects(collection, 'ann', objects(2_500), 'a feed');
+    await expect(copyStore(from, place, 'first', breakOffAt('verify', 'sequence'))).rejects.toThrow('broken off');
+    while ((await from.expireObjects(collection, Number.MAX_SAFE_INTEGER, 1_000)) > 0);
+    await from.addObjects(collection, 'ann', objects(10));
+    const summary = await copyStore(from, place, 'first');
+    expect(summary.counts).toMatchObject({ object: 10, tombstone: 2_500 });
+    expect(digestOf(await summarise(place))).toBe(digestOf(summary));
+    await from.close();
+  });
+
+  test('loses what was deleted meanwhile behind all that is left', async () => {
+    const place = newPlace('sqlite');
+    const from = await fill(newPlace('sqlite'));
+    const newest = objects(3);
+    await from.addObjects(collection, 'ann', newest, 'a feed');
+    await expect(copyStore(from, place, 'first', breakOffAt('verify', 'sequence'))).rejects.toThrow('broken off');
+    for (const { id } of newest) await from.deleteObject(collection, id, all, { user: 'ann', onlySubmitter: false });
+    const summary = await copyStore(from, place, 'first');
+    expect(summary.counts).toMatchObject({ object: 11, tombstone: 5 });
+    await from.close();
+  });
+
+  test('of a store that lacks an object that it counts is refused', async () => {
+    const from = await fill(newPlace('sqlite'));
+    const place = newPlace('sqlite');
+    async function* lacking(): AsyncGenerator<SnapshotPart> {
+      let objectsLeft = 3;
+      for await (const part of from.readSnapshot()) if (part.part !== 'object' || objectsLeft-- > 0) yield part;
+    }
+    const copying = copyStore({ readSnapshot: lacking }, place, 'first');
+    await expect(copying).rejects.toThrow(/has not the objects that it counts: .* Copy again/);
+    expect(await hasStore(place)).toBe(false);
+    await copyStore(from, place, 'first');
+    await from.close();
+  });
+
+  test('does not write into a file that gave way to another one when it got its lock', () => {
+    const partial = pathOf('replaced.partial');
+    const replace = (path: string) => {
+      const db = new Database(path);
+      rmSync(path);
+      writeFileSync(path, '');
+      return db;
+    };
+    expect(() => openLocked(partial, replace)).toThrow(`another restore or copy writes ${partial} now`);
+    openLocked(partial).close();
+  });
+
+  test.each([1, -1])('goes on when its source numbers the versions otherwise, by %i', async (by) => {
+    const place = newPlace('sqlite');
+    const from = await fill(newPlace('sqlite'));
+    const shift: Watch = async function* (_phase, parts) {
+      for await (const part of parts) yield part.part === 'object' ? { ...part, seq: part.seq + by } : part;
+    };
+    await expect(copyStore(from, place, 'first', breakOffAt('verify', 'record'))).rejects.toThrow('broken off');
+    const shifted = { readSnapshot: () => shift('copy', from.readSnapshot()) as AsyncGenerator<SnapshotPart> };
+    const summary = await copyStore(shifted, place, 'first');
+    expect(digestOf(await summarise(place))).toBe(digestOf(summary));
+    await from.close();
+  });
+
+  test('keeps what was written half a minute ago, also when it is killed', async () => {
+    const path = pathOf('killed/huiju.db');
+    const from = await fill(newPlace('sqlite'));
+    const started = performance.now();
+    const clock = jest.spyOn(performance, 'now');
+    const seen: number[] = [];
+    const watch: Watch = async function* (phase, parts) {
+      for await (const part of parts) {
+        if (phase === 'copy' && part.part === 'object') {
+          clock.mockReturnValue(started + part.seq * 20_000);
+          copyFileSync(`${path}.partial`, `${path}.killed`);
+          if (existsSync(`${path}.partial-journal`)) copyFileSync(`${path}.partial-journal`, `${path}.killed-journal`);
+          const db = new Database(`${path}.killed`);
+          seen.push(db.prepare<[], number>('SELECT count(*) FROM objects').pluck().get() ?? -1);
+          db.close();
+        }
+        yield part;
+      }
+    };
+    await copyStore(from, { kind: 'sqlite', path }, 'first', watch);
+    clock.mockRestore();
+    expect(seen).toHaveLength(11);
+    expect(Math.max(...seen)).toBeGreaterThan(6);
+    await from.close();
+  });
+
+  test('starts anew behind one of another store, and behind what is no store', async () => {
+    const path = pathOf('broken/huiju.db');
+    const place = { kind: 'sqlite', path } as const;
+    const [from, other] = [await fill(newPlace('sqlite')), await fill(newPlace('sqlite'))];
+    await expect(copyStore(other, place, 'other', breakOffAt('verify', 'record'))).rejects.toThrow('broken off');
+    brand(path);
+    await copyStore(from, place, 'first');
     expect(readdirSync(dirname(path))).toEqual(['huiju.db']);
+    rmSync(path);
+    writeFileSync(`${path}.partial`, 'half a store');
+    await copyStore(from, place, 'first');
+    expect(readdirSync(dirname(path))).toEqual(['huiju.db']);
+    await Promise.all([from.close(), other.close()]);
+  });
+
+  test.each(['copy', 'restore'] as const)('is not disturbed by a %s to the same place', async (kind) => {
+    const path = pathOf(`same-${kind}/huiju.db`);
+    const place = { kind: 'sqlite', path } as const;
+    const from = await fill(newPlace('sqlite'));
+    const refusals: unknown[] = [];
+    const second = () => (kind === 'copy' ? copyStore(from, place, 'first') : restoreStore(place, from.readSnapshot()));
+    const watch: Watch = async function* (phase, parts) {
+      if (phase === 'verify') await second().catch((error) => refusals.push(error));
+      for await (const part of parts) {
+        if (part.part === 'sequence' || part.part === 'record') await second().catch((error) => refusals.push(error));
+        yield part;
+      }
+    };
+    const summary = await copyStore(from, place, 'first', watch);
+    const message = `another restore or copy writes ${path}.partial now: wait for its end, or end it, and run this again`;
+    expect(refusals).toEqual(Array(5).fill(expect.objectContaining({ name: 'OperatorError', message })));
+    expect(digestOf(await summarise(place))).toBe(digestOf(summary));
+    await from.close();
+  });
+
+  test('leaves alone a store whose second name was not taken away when its copy was killed', async () => {
+    const path = pathOf('names/huiju.db');
+    const from = await fill(newPlace('sqlite'));
+    const summary = await copyStore(from, { kind: 'sqlite', path }, 'first');
+    const moved = { kind: 'sqlite', path: pathOf('names/moved.db') } as const;
+    renameSync(path, moved.path);
+    linkSync(moved.path, `${path}.partial`);
+    const there = await openStore(moved);
+    await copyStore(from, { kind: 'sqlite', path }, 'first');
+    await there.putRecord('kind', 'x', 0, {}, {});
+    await there.deleteRecord('kind', 'x', 1);
+    await there.close();
+    expect(digestOf(await summarise(moved))).toBe(digestOf(summary));
+    expect(readdirSync(dirname(path)).sort()).toEqual(['huiju.db', 'moved.db']);
+    await from.close();
   });
 });
 
@@ -271,7 +474,7 @@ describeWith('mongodb', 'missing' in found ? found.missing : undefined, 'a copy 
     await proxy.close();
   });
 
-  test('says that the database it is of went away, and leaves no file', async () => {
+  test('says that the database it is of went away, and makes no store', async () => {
     const url = engine?.newUrl() ?? '';
     const proxy = await startFaultyProxy(url);
     const from = await fill({ kind: 'mongodb', url: proxy.urlOf(url) });
@@ -286,26 +489,41 @@ describeWith('mongodb', 'missing' in found ? found.missing : undefined, 'a copy 
       name: 'OperatorError',
       message: expect.stringMatching(/^the database huiju_test_.* cannot be read: .*: check that it runs/),
     });
-    expect(existsSync(dirname(path))).toBe(false);
+    expect(await hasStore({ kind: 'sqlite', path })).toBe(false);
     await from.close();
     await proxy.close();
   });
 
-  test('of a store where objects are deleted before they are read is refused, and made by another run', async () => {
+  test('of a store where objects are deleted before they are read has them, and the next one has not', async () => {
     const from = await fill(newPlace('mongodb'));
     const doomed = objects(1);
     await from.addObjects(collection, 'ann', doomed);
-    const place = newPlace('sqlite');
     const by = { user: 'ann', onlySubmitter: false };
-    const copying = copyStore(from, place, 'first', async function* (_phase, parts) {
+    const deletes: Watch = async function* (phase, parts) {
       for await (const part of parts) {
-        if (part.part === 'sequence') await from.deleteObject(collection, doomed[0]?.id ?? '', all, by);
+        if (phase === 'copy' && part.part === 'sequence')
+          await from.deleteObject(collection, doomed[0]?.id ?? '', all, by);
         yield part;
       }
-    });
-    await expect(copying).rejects.toThrow(/has not the objects that it counts: some were deleted .* Copy again/);
-    expect(await hasStore(place)).toBe(false);
-    expect((await copyStore(from, place, 'first')).counts).toMatchObject({ object: 11, tombstone: 3 });
+    };
+    const { counts } = await copyStore(from, newPlace('sqlite'), 'first', deletes);
+    expect(counts).toMatchObject({ object: 12, tombstone: 2 });
+    const next = await copyStore(from, newPlace('sqlite'), 'first');
+    expect(next.counts).toMatchObject({ object: 11, tombstone: 3 });
+    await from.close();
+  });
+
+  test('of mongodb in sqlite goes on, whatever has changed meanwhile', async () => {
+    const from = await fill(newPlace('mongodb'));
+    const place = newPlace('sqlite');
+    await expect(copyStore(from, place, 'first', breakOffAt('verify', 'sequence'))).rejects.toThrow('broken off');
+    const { records } = await from.findRecords(collection, { versions: [all] }, { limit: 3 });
+    const by = { user: 'ann', onlySubmitter: false };
+    await from.deleteObject(collection, records[1]?.id ?? '', all, by);
+    await from.addObjects(collection, 'bob', [version(records[2]?.id ?? '', time(9)), ...objects(2)], 'a feed');
+    const summary = await copyStore(from, place, 'first');
+    expect(summary.counts).toMatchObject({ object: 13, tombstone: 3 });
+    expect(digestOf(await summarise(place))).toBe(digestOf(summary));
     await from.close();
   });
 });

@@ -88,6 +88,9 @@ describeWith('mongodb', 'missing' in found ? found.missing : undefined, 'what th
     await store.hasObject(collection, id);
     await store.deleteObject(collection, id, last, everywhere);
     await store.findTombstones(collection, [{ id, versionKey: key(4) }]);
+    await store.findProvenance(collection, [{ id, versionKey: key(3) }]);
+    for await (const part of store.readSnapshot())
+      if (part.part === 'sequence') await store.deleteObject(collection, id, last, everywhere);
     await store.expireObjects(collection, Number.MAX_SAFE_INTEGER, 2);
     await store.findChanges(collection, 0, 10);
     await store.dropTombstones(Number.MAX_SAFE_INTEGER, 10);
@@ -161,9 +164,46 @@ describeWith('mongodb', 'missing' in found ? found.missing : undefined, 'what th
       return list.map(({ q }) => ({ collection: String(command.update ?? command.delete), q }));
     });
     const blind = changes.filter(
-      (change) => !indexesOf(change.collection).some((keys) => isCovered(keys, change.q, [])),
+      (change) =>
+        !small.includes(change.collection) &&
+        !indexesOf(change.collection).some((keys) => isCovered(keys, change.q, [])),
     );
     expect(blind.map((change) => JSON.stringify(change)).filter((text) => !text.includes('"_id"'))).toEqual([]);
+  });
+
+  test('asks for the state of a collection by one read', async () => {
+    const from = sent.length;
+    await store.getCollectionState(collection);
+    expect(sent.slice(from)).toMatchObject([{ find: 'collections', filter: { _id: collection } }]);
+  });
+
+  test('asks for the provenance of a version, and of the last one, without reading past others of the object', async () => {
+    const [id, address] = [newId(), newId('ipv4-addr')];
+    await store.addObjects(
+      collection,
+      'u',
+      [1, 2, 3].map((n) => version(id, time(n))),
+    );
+    for (const value of ['10.0.0.1', '10.0.0.2'])
+      await store.addObjects(collection, 'u', [observable(address, { value })]);
+    const from = sent.length;
+    const names = [
+      { id, versionKey: key(1) },
+      { id, versionKey: key(3) },
+      { id: address, versionKey: null },
+    ];
+    expect((await store.findProvenance(collection, names)).map((one) => one?.submitter)).toEqual(['u', 'u', 'u']);
+    expect(sent.slice(from).map(({ find, hint, filter }) => [find, hint, filter.places])).toEqual([
+      ['collections', undefined, undefined],
+      ['versions', 'by_identity', undefined],
+      ['versions', 'by_id', 'last'],
+    ]);
+    // As where it has lost its place, to a version in a higher slot than is to be read.
+    const client = await new MongoClient(url).connect();
+    const rows = client.db().collection('versions');
+    await rows.updateOne({ collection, id: address, places: 'last' }, { $set: { places: ['all'] } });
+    await client.close();
+    expect(await store.findProvenance(collection, names)).toMatchObject([{}, {}, { submitter: 'u' }]);
   });
 
   test('asks for a page once, whatever its shape, and names an index that answers it', () => {

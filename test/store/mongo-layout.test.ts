@@ -47,6 +47,14 @@ describeWith('mongodb', 'missing' in found ? found.missing : undefined, 'a Mongo
     await expect(assertNoMongoStore(url)).rejects.toThrow(/there is a store at .* already/);
   });
 
+  test('is made where another process has begun to, and its mark cannot be read yet', async () => {
+    const url = engine.newUrl();
+    await alter(url, (client) => client.db().createCollection('meta'));
+    expect(await hasMongoStore(url)).toBe(false);
+    await (await openMongoStore({ url })).close();
+    expect(await hasMongoStore(url)).toBe(true);
+  });
+
   test('that holds something else, or was written by a newer version, is refused and not changed', async () => {
     const foreign = engine.newUrl();
     await alter(foreign, (client) => client.db().collection('books').insertOne({ title: 'x' }));

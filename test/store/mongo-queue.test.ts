@@ -5,7 +5,8 @@ import type { Submission } from '../../src/store/mongo/write-objects.ts';
 import type { AddOutcome } from '../../src/store/store.ts';
 import { objects } from './versions.ts';
 
-const some = (count: number): Submission[] => objects(count).map((version) => ({ submitter: 'u', version }));
+const some = (count: number): Submission[] =>
+  objects(count).map((version) => ({ origin: null, submitter: 'u', version }));
 const added = (list: readonly Submission[]): AddOutcome[] =>
   list.map((_, n) => ({ outcome: 'added', dateAdded: n + 1 }));
 

@@ -6,7 +6,7 @@ import { restoreMongoStore } from '../../src/store/mongo/restore.ts';
 import type { SnapshotPart, Store } from '../../src/store/store.ts';
 import { type Engine, findEngine, startEngine } from '../support/mongodb.ts';
 import { describeWith } from '../support/skip.ts';
-import { all, names, objects, walk } from './versions.ts';
+import { all, objects } from './versions.ts';
 
 const found = findEngine();
 
@@ -29,28 +29,6 @@ describeWith('mongodb', 'missing' in found ? found.missing : undefined, 'what is
     await engine?.stop();
   });
   const collectionOf = (name: string) => client.db().collection<Document & { _id: string }>(name);
-
-  test('does not expire while a snapshot is read, and waits for no reader that died long ago', async () => {
-    const collection = randomUUID();
-    const some = objects(3);
-    await store.addObjects(collection, 'ann', some);
-    const holds = collectionOf('holds');
-    await holds.insertOne({ _id: 'living', until: future });
-    await holds.insertOne({ _id: 'dead', until: 1 });
-    expect(await store.expireObjects(collection, future, 10)).toBe(0);
-    expect(await walk(store, collection, { versions: [all] })).toEqual(names(some));
-    await holds.deleteOne({ _id: 'living' });
-    expect(await store.expireObjects(collection, future, 10)).toBe(3);
-    await store.readSnapshot()[Symbol.asyncIterator]().next();
-    expect((await holds.find().toArray()).map(({ _id }) => _id)).not.toContain('dead');
-    await holds.deleteMany({});
-  });
-
-  test('a snapshot that is read to its end, or given up, holds nothing any more', async () => {
-    for await (const part of store.readSnapshot()) if (part.part === 'sequence') break;
-    for await (const part of store.readSnapshot()) expect(part).toBeDefined();
-    expect(await collectionOf('holds').countDocuments()).toBe(0);
-  });
 
   test('of tombstones is told by when it was deleted, also when the tombstones were restored', async () => {
     const collection = randomUUID();
@@ -83,12 +61,11 @@ describeWith('mongodb', 'missing' in found ? found.missing : undefined, 'what is
     const block = { from: second?.seq, to: second?.seq };
     const states = collectionOf('collections');
     await states.updateOne({ _id: collection }, { $set: { open: [block] } });
-    while ((await store.dropTombstones(future, 10)) > 0);
-    await states.updateOne({ _id: collection }, { $set: { open: [] } });
+    expect(await store.dropTombstones(future, 10)).toBe(1);
     const left = await store.findTombstones(collection, [...one, ...two]);
     expect(left).toEqual([undefined, expect.objectContaining({ deletedBy: 'ann' })]);
     while ((await store.dropTombstones(future, 10)) > 0);
     const slots = await collectionOf('versions').find({ collection }).toArray();
     expect(slots.map(({ age }) => age)).toEqual(Array(4).fill(undefined));
-  });
+  }, 20_000);
 });

@@ -5,7 +5,7 @@ import { makeDurable, openFile } from '../../src/store/sqlite/connection.ts';
 import { assertOurs, layoutSteps, prepareLayout } from '../../src/store/sqlite/layout.ts';
 import { openSqliteGlimpse, openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
 import { useTempFolder } from './temp-folder.ts';
-import { newId, time, version } from './versions.ts';
+import { all, key, newId, time, version } from './versions.ts';
 
 const older = ['CREATE TABLE notes (text TEXT)', "INSERT INTO notes VALUES ('kept')"];
 
@@ -76,6 +76,26 @@ describe('the layout of the file', () => {
     expect(await store.findTombstones('c', [{ id: gone, versionKey: '2024-01-01T00:00:01.5' }])).toEqual([
       { dateAdded: 1, deletedAt: 2, deletedBy: 'ann' },
     ]);
+    const found = await store.findProvenance('c', [{ id: made, versionKey: key(1) }]);
+    expect(found).toEqual([{ dateAdded: 3, submitter: 'ann', origin: null }]);
+    await store.close();
+  });
+
+  test('an origin is one row for all versions that have it, and goes with the last of them', async () => {
+    const path = pathOf('origins.db');
+    const store = await openSqliteStore({ path });
+    const db = openFile(path);
+    const rows = () => db.prepare('SELECT text, versions FROM origin_texts').all();
+    const ids = ['x', 'y'].map(() => newId());
+    await store.addObjects('c', 'ann', [version(ids[0] ?? '', time(1)), version(ids[1] ?? '', time(1))], 'feed');
+    await store.addObjects('d', 'ann', [version(ids[0] ?? '', time(1))], 'feed');
+    expect(rows()).toEqual([{ text: 'feed', versions: 3 }]);
+    await store.deleteObject('c', ids[0] ?? '', all, { user: 'ann', onlySubmitter: false });
+    expect(rows()).toEqual([{ text: 'feed', versions: 2 }]);
+    for (const collection of ['c', 'd']) await store.expireObjects(collection, Number.MAX_SAFE_INTEGER, 10);
+    expect(rows()).toEqual([]);
+    expect(db.prepare('SELECT count(*) FROM object_origins').pluck().get()).toBe(0);
+    db.close();
     await store.close();
   });
 

@@ -6,6 +6,7 @@ import { neighbourSql } from '../../src/store/sqlite/add-objects.ts';
 import { openFile, openForReading } from '../../src/store/sqlite/connection.ts';
 import { deletionSql } from '../../src/store/sqlite/delete-object.ts';
 import { createPageFinder, keySql } from '../../src/store/sqlite/find-objects.ts';
+import { provenanceSql } from '../../src/store/sqlite/provenance.ts';
 import { recordSql } from '../../src/store/sqlite/records.ts';
 import { openSqliteStore, readSql } from '../../src/store/sqlite/sqlite-store.ts';
 import { useTempFolder } from './temp-folder.ts';
@@ -42,6 +43,7 @@ describe('how SQLite answers', () => {
     ...recordSql,
     ...accessSql,
     ...deletionSql,
+    ...provenanceSql,
   });
 
   test.each(statements)('%s uses an index, scans no table and sorts nothing', (name, sql) => {

@@ -16,6 +16,7 @@ const addTo = (collection: string, count: number, length = 0): Command => ({
   op: 'addObjects',
   collection,
   submitter: 'user',
+  origin: undefined,
   versions: objects(count).map((one) => version(one.id, one.version ?? '', { filler: 'x'.repeat(length) })),
 });
 
@@ -132,7 +133,10 @@ describe('the writer', () => {
     const command: Command = { op: 'deleteRecord', kind: 'k', id: 'x', expected: 1 };
     const both = await Promise.allSettled([writer.run(command), writer.run(command)]);
     for (const result of both)
-      expect(result).toMatchObject({ status: 'rejected', reason: { message: expect.stringContaining('out of luck') } });
+      expect(result).toMatchObject({
+        status: 'rejected',
+        reason: { code: 'unavailable', message: expect.stringContaining('out of luck') },
+      });
     expect(await writer.run(command)).toBe(true);
     await writer.close();
     await expect(writer.run(command)).rejects.toMatchObject({ code: 'unavailable' });

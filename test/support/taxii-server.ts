@@ -1,4 +1,4 @@
-/** A server in this process, on a free port, with collections for every combination of rights, and a raw HTTP client. */
+/** A server in this process, or in several, on a free port, with collections for every combination of rights, and a raw HTTP client. */
 
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -10,8 +10,9 @@ import { type Environment, loadConfig } from '../../src/config.ts';
 import { defaultLimits, type HttpLimits } from '../../src/http/limits.ts';
 import { createUser } from '../../src/hub/users.ts';
 import { createLog } from '../../src/log.ts';
-import { type RunningServer, startServer } from '../../src/server.ts';
+import { startServer } from '../../src/server.ts';
 import { openStore } from '../../src/store/open-store.ts';
+import { runServer } from './run-server.ts';
 
 export const taxii = 'application/taxii+json;version=2.1';
 
@@ -188,7 +189,6 @@ export function ask(url: string, path: string, options: Ask = {}): Promise<Answe
 export interface TestServer {
   readonly url: string;
   readonly folder: string;
-  readonly server: RunningServer;
   get(path: string, options?: Ask): Promise<Answer>;
   /** Publishes objects as an envelope; by default to `rw`. */
   publish(objects: readonly unknown[], path?: string, options?: Ask): Promise<Answer>;
@@ -202,6 +202,24 @@ export function useStores(make: () => string): void {
   makeStore = make;
 }
 
+let workers = 1;
+
+/** From now on the servers of this file serve from so many processes, unless they are to have other limits. */
+export function useWorkers(count: number): void {
+  workers = count;
+}
+
+/** The server with this environment: where it is, and what ends it. */
+async function start(environment: Environment, limits: Partial<HttpLimits>, folder: string) {
+  if (workers > 1 && Object.keys(limits).length === 0) {
+    const env = { ...environment, HUIJU_WORKERS: String(workers) } as Record<string, string>;
+    const { url, stop } = await runServer({ folder, env });
+    return { url, close: stop };
+  }
+  const config = loadConfig(environment);
+  return startServer(config, createLog(config.logLevel), { limits: { ...defaultLimits, ...limits } });
+}
+
 /** Starts a server of its own for a test file. Logs go nowhere unless `log` is given. */
 export async function startTaxiiServer(
   environment: Environment = {},
@@ -212,27 +230,25 @@ export async function startTaxiiServer(
   const collections = join(folder, 'collections');
   mkdirSync(collections);
   for (const root of declared) writeFileSync(join(collections, `${root.api_root}.json`), JSON.stringify(root));
-  const config = loadConfig({
+  const env = {
     HUIJU_PORT: '0',
     HUIJU_STORE: makeStore(folder),
     HUIJU_COLLECTIONS: collections,
     HUIJU_LOG_LEVEL: 'silent',
     ...environment,
-  });
-  const store = await openStore(config.store);
+  };
+  const store = await openStore(loadConfig(env).store);
   for (const [name, roles] of Object.entries(users)) await createUser(store, name, password, roles);
   await store.close();
-  const server = await startServer(config, createLog(config.logLevel), { ...defaultLimits, ...limits });
-  const { url } = server;
+  const { url, close } = await start(env, limits, folder);
   return {
     url,
     folder,
-    server,
     get: (path, options) => ask(url, path, options),
     publish: (objects, path = `/main/collections/${ids.rw}/objects/`, options = {}) =>
       ask(url, path, { ...options, body: { objects } }),
     close: async () => {
-      await server.close();
+      await close();
       rmSync(folder, { recursive: true, force: true });
     },
   };

@@ -1,5 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
-import { preferredLanguage, prefersHtml, requireAcceptable, requireStixContent } from '../../src/http/negotiation.ts';
+import {
+  acceptedCodings,
+  preferredLanguage,
+  prefersHtml,
+  requireAcceptable,
+  requireStixContent,
+} from '../../src/http/negotiation.ts';
 
 describe('TAXII 2.1 §3.1: Accept', () => {
   test.each([
@@ -122,5 +128,27 @@ describe('RFC 9110 §12.5.4: the language', () => {
     [`${'de,'.repeat(400)}zh`, 'en'],
   ])('of %j is %s', (accepted, language) => {
     expect(preferredLanguage({ headers: { 'accept-language': accepted } })).toBe(language);
+  });
+});
+
+describe('RFC 9110 §12.5.3: Accept-Encoding', () => {
+  test.each([
+    [undefined, ['identity']],
+    ['', ['identity']],
+    ['*', ['identity']],
+    ['deflate', ['identity']],
+    ['gzip', ['gzip', 'identity']],
+    ['x-gzip;q=0.1', ['gzip', 'identity']],
+    ['gzip, br', ['br', 'gzip', 'identity']],
+    ['gzip, br;q=0.5', ['gzip', 'br', 'identity']],
+    ['br;q=0, gzip', ['gzip', 'identity']],
+    ['gzip;q=0.1, identity;q=0.2, br;q=0.3', ['br', 'identity']],
+    ['identity;q=0', ['identity']],
+    ['*;q=0', ['identity']],
+    ['identity;q=0, gzip', ['gzip']],
+    ['*;q=0, br;q=0.1', ['br']],
+    ['identity;q=0, *;q=0.5, gzip;q=0.6', ['gzip', 'br']],
+  ])('%j: %j', (given, expected) => {
+    for (let round = 0; round < 2; round += 1) expect(acceptedCodings(given)).toEqual(expected);
   });
 });

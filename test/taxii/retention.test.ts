@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
+import { dropOldAccess } from '../../src/hub/access-log.ts';
 import { microsNow } from '../../src/stix/timestamp.ts';
 import type { Store } from '../../src/store/store.ts';
 import type { ApiRoot, Collection } from '../../src/taxii/api-roots.ts';
@@ -18,8 +19,13 @@ function declare(...collections: Partial<Collection>[]): readonly ApiRoot[] {
 }
 
 /** Sweeps when it is told to; rests between steps are as short as can be. */
-function sweeper(store: Parameters<typeof startRetention>[0]['store'], roots: readonly ApiRoot[]) {
-  const clock: { offset: number; fixed?: number } = { offset: 0 };
+function sweeper(
+  store: Parameters<typeof startRetention>[0]['store'] & Pick<Store, 'recordAccess'>,
+  roots: readonly ApiRoot[],
+) {
+  // What a test adds to the clock has passed by, unless `jump` says that the clock was only set.
+  const clock: { offset: number; fixed?: number; jump: number } = { offset: 0, jump: 0 };
+  const passed = () => clock.fixed ?? microsNow() + clock.offset;
   const faults: unknown[] = [];
   const expired: [string, number][] = [];
   const rests: number[] = [];
@@ -39,7 +45,9 @@ function sweeper(store: Parameters<typeof startRetention>[0]['store'], roots: re
     store,
     roots,
     pause,
-    now: () => clock.fixed ?? microsNow() + clock.offset,
+    now: () => passed() + clock.jump,
+    steadyNow: passed,
+    dropAccess: () => dropOldAccess(store, () => passed() + clock.jump),
     onExpired: (collection, versions) => expired.push([collection, versions]),
     onFault: (error) => faults.push(error),
   });
@@ -91,12 +99,101 @@ describe('what is older than its collection keeps', () => {
     await close();
   });
 
+  test('stays while the clock is set ahead for some minutes, and goes by a clock that has run on', async () => {
+    const id = randomUUID();
+    const { clock, expired, sweep, close } = sweeper(store(), declare({ id, expireAfter: hour }));
+    await store().addObjects(id, 'ann', objects(3));
+    await sweep();
+    clock.jump = 24 * 365 * 24 * hour;
+    for (const minutes of [0, 5, 9]) {
+      clock.offset = (minutes / 60) * hour;
+      await sweep();
+    }
+    clock.jump = 0;
+    await sweep();
+    expect(expired).toEqual([]);
+    clock.jump = 24 * 365 * 24 * hour;
+    for (const minutes of [20, 25, 31]) {
+      clock.offset = (minutes / 60) * hour;
+      await sweep();
+    }
+    expect(expired).toEqual([[id, 3]]);
+    await close();
+  });
+
+  test('stays at a start with a clock far ahead of all that is there, until that has run on', async () => {
+    const own = await another('ahead');
+    const id = randomUUID();
+    await own.addObjects(id, 'ann', objects(3));
+    const { clock, expired, sweep, close } = sweeper(own, declare({ id, expireAfter: hour }));
+    clock.offset = 8 * 24 * hour;
+    await sweep();
+    clock.offset += hour / 7;
+    expect(expired).toEqual([]);
+    await sweep();
+    expect(expired).toEqual([]);
+    clock.offset += hour / 5;
+    await sweep();
+    expect(expired).toEqual([[id, 3]]);
+    await close();
+  });
+
+  test('stays at a start with a clock far ahead, also where the store cannot be asked at first', async () => {
+    const own = await another('silent');
+    const id = randomUUID();
+    await own.addObjects(id, 'ann', objects(3));
+    let isSilent = true;
+    const listCollectionStates: Store['listCollectionStates'] = async () => {
+      if (isSilent) throw new Error('the database does not answer');
+      return own.listCollectionStates();
+    };
+    const { clock, expired, faults, sweep, close } = sweeper(
+      { ...own, listCollectionStates },
+      declare({ id, expireAfter: hour }),
+    );
+    clock.offset = 8 * 24 * hour;
+    await sweep();
+    isSilent = false;
+    await sweep();
+    expect([faults.length, expired]).toEqual([1, []]);
+    clock.offset += hour / 5;
+    await sweep();
+    expect(expired).toEqual([[id, 3]]);
+    await close();
+  });
+
+  test('of the access log goes too, when nobody asks for anything', async () => {
+    const own = await another('access');
+    const id = randomUUID();
+    const asked = {
+      client: '::1',
+      agent: '',
+      method: 'GET',
+      endpoint: 'objects',
+      status: 200,
+      errorCode: null,
+    } as const;
+    const entry = { ...asked, objects: 1, bytes: 2, ms: 3, collection: id, user: 'ann', at: microsNow() };
+    await own.recordAccess([entry, { ...entry, user: null }], { since: 0, ofUsers: 10, ofNobody: 10 });
+    const { clock, sweep, close } = sweeper(own, declare({ id }));
+    const count = async () => (await own.findAccess({ collection: id, since: 0 }, 10)).entries.length;
+    for (const days of [1, 29]) {
+      clock.offset = days * 24 * hour;
+      await sweep();
+      expect(await count()).toBe(2);
+    }
+    clock.offset = 31 * 24 * hour;
+    await sweep();
+    expect(await count()).toBe(0);
+    await close();
+  });
+
   test('is swept by another process where one has ended', async () => {
     const id = randomUUID();
     const roots = declare({ id, expireAfter: hour });
     await store().addObjects(id, 'ann', objects(200));
     let steps = 0;
-    const ending: Pick<Store, 'expireObjects' | 'dropTombstones' | 'dropStatuses'> = {
+    const ending: Store = {
       ...store(),
       expireObjects: async (...given) => {
         steps += 1;
@@ -123,6 +220,7 @@ describe('what is older than its collection keeps', () => {
     const old = objects(300);
     await store().addObjects(id, 'ann', old);
     const { clock, sweep, close } = sweeper(store(), declare({ id, expireAfter: slow }));
+    await sweep();
     // Everything goes that was added before the sweep.
     clock.fixed = (await store().getCollectionState(id)).highWater + 1 + slow;
     const seen: string[] = [];
@@ -238,7 +336,7 @@ describe('what is older than its collection keeps', () => {
       },
     };
     const retention = startRetention({
-      ...{ store: watched, roots: [], now: microsNow },
+      ...{ store: watched, roots: [], now: microsNow, dropAccess: async () => {} },
       onExpired: () => {},
       onFault: () => {},
     });

@@ -43,6 +43,8 @@ export interface CollectionDocument {
   readonly tombstones: number;
   /** The highest slot whose block took `first` or `last` from a version. */
   readonly superseding: Micros;
+  /** Whether a snapshot is being read of it: what is deleted is kept (`holds.ts`). */
+  readonly isHeld: boolean;
 }
 
 /** What a closed block adds to its collection's document. */
@@ -93,6 +95,8 @@ export interface HeldVersion extends Flags {
 
 export interface VersionDocument extends HeldVersion {
   readonly text: string;
+  /** Where it came from, as its submitter told; null: nothing was told. */
+  readonly origin: string | null;
 }
 
 export interface TombstoneDocument {
@@ -141,6 +145,11 @@ export interface ObjectDatabase {
   setFlags(collection: string, changes: readonly FlagsChange[]): Promise<number>;
   /** Replaces versions by fillers: nothing of them is left. A slot without a version stays as it is. */
   removeVersions(collection: string, slots: readonly Micros[]): Promise<void>;
+  /**
+   * Puts versions out of sight in the same way, but keeps them for snapshots: each with the slot from which on it is gone, that
+   * of its tombstone.
+   */
+  keepVersions(collection: string, goneBySlot: ReadonlyMap<Micros, Micros>): Promise<void>;
 }
 
 /** Clock, pauses and chance, as tests may replace them. Safety rests on none of them. */

@@ -52,8 +52,11 @@ async function findMark({ collection }: Connection): Promise<Mark | undefined> {
   return (await ask(collection<Mark>('meta').findOne({ _id: mark._id }))) ?? undefined;
 }
 
-async function isEmpty({ db }: Connection): Promise<boolean> {
-  return (await ask(db.listCollections({}, { nameOnly: true }).toArray())).length === 0;
+/** So is a database in which another process is making a store, and where the mark cannot be read yet. */
+async function isEmpty({ db, collection }: Connection): Promise<boolean> {
+  const names = (await ask(db.listCollections({}, { nameOnly: true }).toArray())).map(({ name }) => name);
+  if (names.some((name) => name !== 'meta')) return false;
+  return names.length === 0 || (await ask(collection('meta').findOne({}))) === null;
 }
 
 function describeRestoring(database: string, { copy_of }: Restored): string {

@@ -1,37 +1,18 @@
 /** The store in a MongoDB database, for any number of processes. */
 
 import { messageOf, OperatorError, TaxiiError } from '../../errors.ts';
-import { microsNow } from '../../stix/timestamp.ts';
-import type { Change, CollectionState, Micros, Store, StoreGlimpse, Tombstone, VersionName } from '../store.ts';
+import type { Micros, Store, StoreGlimpse } from '../store.ts';
 import { createAccess } from './access.ts';
-import {
-  ask,
-  type CommandObserver,
-  type Connection,
-  connect,
-  isDatabaseError,
-  long,
-  readLimit,
-  reasonOf,
-  redactUrl,
-} from './connection.ts';
-import { type CollectionDocument, stableSlotOf, type Timing, type TombstoneDocument } from './documents.ts';
-import { createPageFinder, toVersionRecord } from './find-objects.ts';
+import { type CommandObserver, type Connection, connect, isDatabaseError, reasonOf, redactUrl } from './connection.ts';
 import { assertOurs, prepareLayout } from './layout.ts';
-import {
-  type CollectionRow,
-  createObjectDatabase,
-  deletedAge,
-  type SlotRow,
-  toCollectionDocument,
-  toHeldVersion,
-  tombstonePrefix,
-  toTombstone,
-} from './object-database.ts';
+import { createObjectDatabase } from './object-database.ts';
 import { createQueues } from './queue.ts';
+import { createReader } from './read.ts';
 import { createRecords } from './records.ts';
+import { createRecovery } from './recovery.ts';
 import { createRetention } from './retention.ts';
 import { readSnapshotOf } from './snapshot.ts';
+import { createTiming } from './timing.ts';
 import { createTurns } from './turns.ts';
 import { createObjectWriter } from './write-objects.ts';
 
@@ -42,118 +23,6 @@ export interface MongoStoreOptions {
   readonly clockOffset?: Micros;
   /** Tests hear with it what is sent. */
   readonly observe?: CommandObserver;
-}
-
-function createTiming(clockOffset: Micros): Timing {
-  return {
-    now: () => microsNow() + clockOffset,
-    elapsed: () => performance.now(),
-    sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
-    random: Math.random,
-  };
-}
-
-function toState({ collection, highWater, generation, versions, bytes }: CollectionDocument): CollectionState {
-  return { collection, highWater, generation, versions, bytes };
-}
-
-/** What is sent to find versions one by one, changes and tombstones. A test holds it against the indexes. */
-const lookups = {
-  object: (collection: string, id: string, stable: Micros) => ({
-    ...({ collection, id, places: 'all', date_added: { $lte: long(stable) } } as const),
-  }),
-  changes: (collection: string, after: Micros, stable: Micros) => ({
-    collection,
-    places: { $in: ['all', 'deleted'] as const },
-    date_added: { $gt: long(after), $lte: long(stable) },
-  }),
-  tombstones: (collection: string, ids: readonly string[]) => ({
-    ...{ collection, id: { $in: [...ids] } },
-    // The character after the slash.
-    identity: { $gte: tombstonePrefix, $lt: tombstonePrefix.replace('/', '0') },
-  }),
-} as const;
-
-/** The one that tells of a version: the newest of it, or of the last version where it has none of its own. */
-function findTombstone(found: readonly TombstoneDocument[], { id, versionKey }: VersionName): Tombstone | undefined {
-  const of = found.filter((each) => each.id === id && (versionKey === null || each.versionKey === versionKey));
-  const newest = of.reduce<TombstoneDocument | undefined>((best, each) => {
-    if (best === undefined || each.versionKey > best.versionKey) return each;
-    return each.versionKey === best.versionKey && each.dateAdded > best.dateAdded ? each : best;
-  }, undefined);
-  return newest && { dateAdded: newest.deleted, deletedAt: newest.deletedAt, deletedBy: newest.deletedBy };
-}
-
-function toChange(collection: string, row: SlotRow): Change {
-  if (row.age === deletedAge) {
-    const { dateAdded, id, version, deleted, deletedAt, deletedBy } = toTombstone(row);
-    return { op: 'delete', seq: dateAdded, collection, id, version, dateAdded: deleted, deletedAt, deletedBy };
-  }
-  const { dateAdded, id, version } = toHeldVersion(row);
-  return { op: 'add', seq: dateAdded, collection, id, version, dateAdded };
-}
-
-function createReader(connection: Connection) {
-  const rows = connection.collection<SlotRow>('versions');
-  const collections = connection.collection<CollectionRow>('collections');
-  const pages = createPageFinder(connection);
-  const withoutText = { _id: 0, text: 0 } as const;
-
-  return {
-    async findObjects(...[collection, query, bounds]: Parameters<Store['findObjects']>) {
-      const { rows: found, ...page } = await pages.findObjects(collection, query, bounds);
-      return { ...page, texts: Buffer.from(found.map(({ text }) => text).join(',')) };
-    },
-
-    async findRecords(...[collection, query, bounds]: Parameters<Store['findRecords']>) {
-      const { rows: found, ...page } = await pages.findRecords(collection, query, bounds);
-      return { ...page, records: found.map(toVersionRecord) };
-    },
-
-    async hasObject(collection: string, id: string): Promise<boolean> {
-      const state = await pages.findState(collection);
-      if (state === undefined) return false;
-      const filter = lookups.object(collection, id, stableSlotOf(state));
-      return (await ask(rows.findOne(filter, { projection: { _id: 1 }, ...readLimit }))) !== null;
-    },
-
-    async getCollectionState(collection: string): Promise<CollectionState> {
-      const state = await pages.findState(collection);
-      return toState(
-        state ?? {
-          ...{ collection, allocated: 0, open: [], highWater: 0, generation: 0 },
-          ...{ versions: 0, bytes: 0, tombstones: 0, superseding: 0 },
-        },
-      );
-    },
-
-    async listCollectionStates(): Promise<CollectionState[]> {
-      const found = await ask(collections.find({}, { sort: { _id: 1 }, ...readLimit }).toArray());
-      return found
-        .map(toCollectionDocument)
-        .filter(({ generation }) => generation > 0)
-        .map(toState);
-    },
-
-    async findTombstones(collection: string, versions: readonly VersionName[]): Promise<(Tombstone | undefined)[]> {
-      const state = await pages.findState(collection);
-      if (state === undefined || versions.length === 0) return versions.map(() => undefined);
-      const ids = [...new Set(versions.map(({ id }) => id))];
-      const stable = stableSlotOf(state);
-      const found = await ask(rows.find(lookups.tombstones(collection, ids), readLimit).toArray());
-      const tombstones = found.map(toTombstone).filter(({ dateAdded }) => dateAdded <= stable);
-      const byId = Map.groupBy(tombstones, ({ id }) => id);
-      return versions.map((name) => findTombstone(byId.get(name.id) ?? [], name));
-    },
-
-    async findChanges(collection: string, after: number, limit: number): Promise<Change[]> {
-      const state = await pages.findState(collection);
-      if (state === undefined) return [];
-      const options = { sort: { date_added: 1 }, limit, projection: withoutText, ...readLimit } as const;
-      const filter = lookups.changes(collection, after, stableSlotOf(state));
-      return (await ask(rows.find(filter, options).toArray())).map((row) => toChange(collection, row));
-    },
-  };
 }
 
 /** Runs `use` on a new connection. The driver's errors become OperatorErrors. */
@@ -204,12 +73,14 @@ export async function openMongoStore({ url, clockOffset = 0, observe }: MongoSto
   const connection = await withConnection(url, prepare, observe);
   const timing = createTiming(clockOffset);
   const database = createObjectDatabase(connection);
-  const writer = createObjectWriter(database, createTurns(database, timing), timing);
+  const recovery = createRecovery(() => turns.finishAbandoned());
+  const turns = createTurns(database, timing, recovery.start);
+  const writer = createObjectWriter(database, turns, timing);
   const queues = createQueues(writer.addObjects);
   const reader = createReader(connection);
   const records = createRecords(connection);
   const access = createAccess(connection);
-  const retention = createRetention(connection, writer);
+  const retention = createRetention(connection, writer, turns);
   const underWay = new Set<Promise<unknown>>();
   let closed: Promise<void> | undefined;
 
@@ -234,16 +105,17 @@ export async function openMongoStore({ url, clockOffset = 0, observe }: MongoSto
   async function closeAll(): Promise<void> {
     await Promise.allSettled(underWay);
     await queues.settled();
+    await recovery.close();
     await connection.close();
   }
 
   return {
-    addObjects: offer(async (collection: string, submitter: string, versions) =>
+    addObjects: offer(async (collection: string, submitter: string, versions, origin?: string) =>
       versions.length === 0
         ? []
         : queues.add(
             collection,
-            versions.map((version) => ({ submitter, version })),
+            versions.map((version) => ({ submitter, origin: origin ?? null, version })),
           ),
     ),
     deleteObject: offer((collection: string, ...rest) =>
@@ -257,6 +129,7 @@ export async function openMongoStore({ url, clockOffset = 0, observe }: MongoSto
     findObjects: offer(reader.findObjects),
     findRecords: offer(reader.findRecords),
     hasObject: offer(reader.hasObject),
+    findProvenance: offer(reader.findProvenance),
     findTombstones: offer(reader.findTombstones),
     getCollectionState: offer(reader.getCollectionState),
     listCollectionStates: offer(reader.listCollectionStates),
@@ -270,7 +143,7 @@ export async function openMongoStore({ url, clockOffset = 0, observe }: MongoSto
     recordAccess: offer(access.recordAccess),
     findAccess: offer(access.findAccess),
     listAccessTotals: offer(access.listAccessTotals),
-    readSnapshot: () => readSnapshotOf(connection, assertOpen),
+    readSnapshot: () => readSnapshotOf(connection, turns, assertOpen),
 
     close() {
       closed ??= closeAll();

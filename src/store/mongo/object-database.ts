@@ -40,16 +40,21 @@ export interface CollectionRow {
   readonly bytes: Whole;
   readonly tombstones: Whole;
   readonly superseding: Whole;
+  /** By the names of those who read it as of a moment. */
+  readonly holds?: Readonly<Record<string, boolean>>;
 }
 
 /** Stands where versions have their age. */
 export const deletedAge = 'deleted';
+/** Stands there where a version is kept for a snapshot only. */
+export const keptAge = 'kept';
 
 /**
- * Where an index has the document: among all versions, among those that may be the last or the first, or among tombstones.
- * While a document keeps a place, its key there does not move: a find that yields neither misses nor repeats it.
+ * Where an index has the document: among all versions, among those that may be the last or the first, among tombstones,
+ * or among what is kept for snapshots. While a document keeps a place, its key there does not move: a find that yields
+ * neither misses nor repeats it.
  */
-export type Place = 'all' | 'last' | 'first' | 'deleted';
+export type Place = 'all' | 'last' | 'first' | 'deleted' | 'kept';
 
 /** The places of a version of this age. */
 function placesOf(age: Age): Place[] {
@@ -58,13 +63,13 @@ function placesOf(age: Age): Place[] {
   return ['all', ...(isLast ? (['last'] as const) : []), ...(isFirst ? (['first'] as const) : [])];
 }
 
-/** A document of `versions`: a version has an age, a tombstone the age `deleted`, a filler none. */
+/** A document of `versions`: a version has an age, a tombstone the age `deleted`, what is kept `kept`, a filler none. */
 export interface SlotRow {
   readonly collection: string;
   readonly date_added: Whole;
   readonly id: string;
   readonly identity: string;
-  readonly age?: Age | typeof deletedAge;
+  readonly age?: Age | typeof deletedAge | typeof keptAge;
   readonly places?: readonly Place[];
   readonly last_until?: Whole;
   readonly first_until?: Whole;
@@ -78,9 +83,12 @@ export interface SlotRow {
   readonly created?: string | null;
   readonly revoked?: boolean;
   readonly submitter?: string;
+  readonly origin?: string;
   readonly length?: number;
   readonly text?: string;
   readonly deleted?: Whole;
+  /** Of what is kept: the slot of its tombstone. */
+  readonly gone?: Whole;
   readonly deleted_at?: Whole;
   readonly deleted_by?: string;
 }
@@ -102,6 +110,7 @@ export function toCollectionDocument(row: CollectionRow): CollectionDocument {
     bytes: toNumber(row.bytes),
     tombstones: toNumber(row.tombstones),
     superseding: toNumber(row.superseding),
+    isHeld: Object.keys(row.holds ?? {}).length > 0,
   };
 }
 
@@ -138,6 +147,7 @@ export function toVersionRow(collection: string, version: VersionDocument): Slot
     created: version.created,
     revoked: version.revoked,
     submitter: version.submitter,
+    ...(version.origin !== null && { origin: version.origin }),
     identity: version.identity,
     digest: version.digest,
     age: version.age,
@@ -150,8 +160,8 @@ export function toVersionRow(collection: string, version: VersionDocument): Slot
   };
 }
 
-function isVersion({ age }: SlotRow): boolean {
-  return age !== undefined && age !== deletedAge;
+export function isVersion({ age }: SlotRow): boolean {
+  return age !== undefined && age !== deletedAge && age !== keptAge;
 }
 
 function missing(row: SlotRow, field: string): Error {
@@ -163,6 +173,7 @@ export function toHeldVersion(row: SlotRow): HeldVersion {
   if (
     age === undefined ||
     age === deletedAge ||
+    age === keptAge ||
     last_until === undefined ||
     first_until === undefined ||
     revision === undefined
@@ -245,7 +256,7 @@ function findTaken(error: unknown): number[] {
   return list.map(({ index }) => index);
 }
 
-const heldFields = { _id: 0, text: 0 } as const;
+const heldFields = { _id: 0, text: 0, origin: 0 } as const;
 type VersionIndex = keyof typeof indexes.versions;
 
 /** Creates the operations for a connection. */
@@ -287,6 +298,7 @@ export function createObjectDatabase(connection: Connection): ObjectDatabase {
         bytes: 0,
         tombstones: 0,
         superseding: 0,
+        isHeld: false,
       };
       const document = { collection, ...zeros };
       try {
@@ -389,6 +401,19 @@ export function createObjectDatabase(connection: Connection): ObjectDatabase {
           replaceOne: {
             filter: { collection, date_added: long(slot), age: { $in: [...ages] } },
             replacement: toFillerRow(collection, slot),
+          },
+        }),
+      );
+      await ask(rows.bulkWrite(operations, { ordered: false }));
+    },
+
+    async keepVersions(collection, goneBySlot) {
+      const operations = [...goneBySlot].map(
+        ([slot, gone]): AnyBulkWriteOperation<SlotRow> => ({
+          updateOne: {
+            filter: { collection, date_added: long(slot), age: { $in: [...ages] } },
+            // The identity may be published again.
+            update: { $set: { age: keptAge, places: ['kept'], identity: `kept@${slot}`, gone: long(gone) } },
           },
         }),
       );

@@ -19,9 +19,18 @@ import {
 } from './connection.ts';
 import { type CollectionDocument, never } from './documents.ts';
 import { assertOurs, createIndexes, findRestored, isOvertaken, markStore, releaseStore, takeOver } from './layout.ts';
-import { type CollectionRow, type SlotRow, toCollectionRow, toTombstoneRow, toVersionRow } from './object-database.ts';
+import {
+  type CollectionRow,
+  createObjectDatabase,
+  type SlotRow,
+  toCollectionRow,
+  toTombstoneRow,
+  toVersionRow,
+} from './object-database.ts';
 import { type RecordRow, type StatusRow, toKeys, toStatusRow } from './records.ts';
 import { readSnapshotOf } from './snapshot.ts';
+import { createTiming } from './timing.ts';
+import { createTurns } from './turns.ts';
 import { isRevoked } from './write-objects.ts';
 
 type PartOf<P extends SnapshotPart['part']> = Extract<SnapshotPart, { part: P }>;
@@ -51,11 +60,11 @@ function createBatch<T>(write: (rows: readonly T[]) => Promise<void>, sizeOf: (r
 
 function toRestoredRow(part: PartOf<'object'>): SlotRow {
   const { collection, dateAdded, submitter, id, type, specVersion, version, versionKey, digest, text } = part;
-  const { isFirst, isLast } = part;
-  const origin = digest === null ? readOrigin(text) : { createdByRef: null, created: null };
+  const { isFirst, isLast, origin = null } = part;
+  const creation = digest === null ? readOrigin(text) : { createdByRef: null, created: null };
   const age = isLast ? (isFirst ? 'only' : 'last') : isFirst ? 'first' : 'middle';
   return toVersionRow(collection, {
-    ...{ dateAdded, submitter, id, type, specVersion, version, versionKey, digest, text, age, ...origin },
+    ...{ dateAdded, submitter, id, type, specVersion, version, versionKey, digest, text, age, origin, ...creation },
     identity: digest === null ? versionKey : `#${digest}`,
     revoked: digest === null && isRevoked(text),
     length: Buffer.byteLength(text),
@@ -68,8 +77,8 @@ function toRestoredRow(part: PartOf<'object'>): SlotRow {
 
 /** Whether a version is there as it should be. Its text is compared when all is read back. */
 function isSame(row: SlotRow, wanted: SlotRow | undefined): boolean {
-  const textsOf = ({ id, identity, version, submitter, age, length }: SlotRow) =>
-    JSON.stringify([id, identity, version, submitter, age, length]);
+  const textsOf = ({ id, identity, version, submitter, origin, age, length }: SlotRow) =>
+    JSON.stringify([id, identity, version, submitter, origin, age, length]);
   const flagsOf = ({ last_until = 0, first_until = 0 }: SlotRow) => `${toNumber(last_until)} ${toNumber(first_until)}`;
   return wanted !== undefined && textsOf(row) === textsOf(wanted) && flagsOf(row) === flagsOf(wanted);
 }
@@ -176,7 +185,7 @@ function createPartWriter(connection: Connection, isResumed: boolean, assertOwn:
         return;
       case 'collection': {
         const { part: _part, ...state } = part;
-        const rest = { allocated: state.highWater, open: [], tombstones: 0, superseding: 0 };
+        const rest = { allocated: state.highWater, open: [], tombstones: 0, superseding: 0, isHeld: false };
         states.set(state.collection, { ...state, ...rest });
         return;
       }
@@ -285,7 +294,8 @@ export async function restoreMongoStore(
       if (copyOf === undefined) await giveUp(connection, run);
       throw error;
     }
-    const fault = await verify?.(readSnapshotOf(connection, () => {}));
+    const turns = createTurns(createObjectDatabase(connection), createTiming());
+    const fault = await verify?.(readSnapshotOf(connection, turns, () => {}));
     if (fault !== undefined) {
       await giveUp(connection, run);
       throw fault;

@@ -1,11 +1,15 @@
-/** What goes because it is old: versions by deletions as any other, and tombstones, whose slots are filled for good. */
+/**
+ * What goes because it is old: versions by deletions as any other, tombstones, whose slots are filled for good, and what was
+ * kept for snapshots whose readers died.
+ */
 
 import type { AnyBulkWriteOperation } from 'mongodb';
 import type { Micros } from '../store.ts';
 import { ask, type Connection, long, readLimit, toNumber } from './connection.ts';
 import { stableSlotOf } from './documents.ts';
-import { isHeld } from './holds.ts';
+import { letGo } from './holds.ts';
 import { type CollectionRow, deletedAge, type SlotRow, toCollectionDocument, toFillerRow } from './object-database.ts';
+import type { Turns } from './turns.ts';
 import type { ObjectWriter } from './write-objects.ts';
 
 /** What is sent to find what is old. Slots follow the clock, so they order deletions too. */
@@ -19,7 +23,11 @@ const oldFilters = {
 } as const;
 
 /** The methods of the contract for what is old. */
-export function createRetention(connection: Connection, writer: Pick<ObjectWriter, 'expireVersions'>) {
+export function createRetention(
+  connection: Connection,
+  writer: Pick<ObjectWriter, 'expireVersions'>,
+  { waitUntilStable }: Pick<Turns, 'waitUntilStable'>,
+) {
   const rows = connection.collection<SlotRow>('versions');
   const collections = connection.collection<CollectionRow>('collections');
   const inOrder = { sort: { date_added: 1 }, ...readLimit } as const;
@@ -40,7 +48,6 @@ export function createRetention(connection: Connection, writer: Pick<ObjectWrite
   return {
     /** What is not stable yet is, when the turn of the deletion comes. */
     async expireObjects(collection: string, addedBefore: Micros, limit: number): Promise<number> {
-      if (await isHeld(connection)) return 0;
       const options = { ...inOrder, limit, projection: { id: 1, date_added: 1 } } as const;
       const found = await ask(rows.find(oldFilters.versions(collection, addedBefore), options).toArray());
       const old = found.map(({ id, date_added }) => ({ id, dateAdded: toNumber(date_added) }));
@@ -48,10 +55,14 @@ export function createRetention(connection: Connection, writer: Pick<ObjectWrite
       return old.length;
     },
 
+    /** Finishes what a dead process has left lying, too, where nobody writes any more. */
     async dropTombstones(deletedBefore: Micros, limit: number): Promise<number> {
       let dropped = 0;
       for (const row of await ask(collections.find({}, { sort: { _id: 1 }, ...readLimit }).toArray())) {
+        const [lowest] = row.open;
+        if (lowest !== undefined) await waitUntilStable(row._id, toNumber(lowest.to));
         dropped += await dropTombstonesOf(row, deletedBefore, limit - dropped);
+        if (dropped < limit) dropped += await letGo(connection, row, limit - dropped);
         if (dropped >= limit) break;
       }
       return dropped;

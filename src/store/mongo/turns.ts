@@ -156,7 +156,8 @@ function tallyAdded(block: Block, objects: readonly HeldVersion[]): Tally {
 function tallyDeleted(tombstones: readonly TombstoneDocument[]): Tally {
   return {
     highWater: 0,
-    generation: tombstones.length > 0 ? 1 : 0,
+    // While it was carried out nobody got the former one.
+    generation: 1,
     versions: -tombstones.length,
     bytes: -tombstones.reduce((sum, { length }) => sum + length, 0),
     tombstones: tombstones.length,
@@ -164,9 +165,11 @@ function tallyDeleted(tombstones: readonly TombstoneDocument[]): Tally {
   };
 }
 
-/** Returns what writers do with blocks of slots. */
-export function createTurns(database: ObjectDatabase, timing: Timing) {
+/** Returns what writers do with blocks of slots. `onAbandoned` hears when a call has left a block lying. */
+export function createTurns(database: ObjectDatabase, timing: Timing, onAbandoned: () => void = () => {}) {
   const { now, elapsed, sleep, random } = timing;
+  /** Blocks of this process that it has left lying, by collection: nobody fills them any more, and nobody need be waited for. */
+  const abandoned = new Map<string, Block[]>();
 
   /** Pauses, longer each time, never at the pace of somebody else. */
   function createPauses(): () => Promise<void> {
@@ -175,6 +178,28 @@ export function createTurns(database: ObjectDatabase, timing: Timing) {
       await sleep(ms * (0.5 + random()));
       ms = Math.min(longestPauseMs, ms * 1.5);
     };
+  }
+
+  /** Does what may fail before the block is closed. */
+  async function attempt<T>(collection: string, block: Block, act: () => Promise<T>): Promise<T> {
+    try {
+      return await act();
+    } catch (error) {
+      abandoned.set(collection, [...(abandoned.get(collection) ?? []), block].slice(-maxOpen));
+      onAbandoned();
+      throw error;
+    }
+  }
+
+  function isAbandoned(collection: string, { from, to }: Block): boolean {
+    return abandoned.get(collection)?.some((block) => block.from === from && block.to === to) === true;
+  }
+
+  /** Forgets those that are closed, or were never allocated. */
+  function forgetClosed({ collection, open }: CollectionDocument): void {
+    const left = abandoned.get(collection)?.filter((block) => open.some(({ from }) => from === block.from)) ?? [];
+    if (left.length > 0) abandoned.set(collection, left);
+    else abandoned.delete(collection);
   }
 
   /** Takes `count` slots above all that were ever handed out. */
@@ -186,7 +211,7 @@ export function createTurns(database: ObjectDatabase, timing: Timing) {
         throw new TaxiiError('unavailable', 'Too many changes of this collection are under way: try again later.');
       const from = Math.max(now(), allocated + 1);
       const block = { from, to: from + count - 1, ...(deletion !== undefined && { deletion }) };
-      if (await database.allocate(collection, allocated, block)) return block;
+      if (await attempt(collection, block, () => database.allocate(collection, allocated, block))) return block;
       await pause();
     }
   }
@@ -234,7 +259,8 @@ export function createTurns(database: ObjectDatabase, timing: Timing) {
     const doomed = new Map(deletion.versions.map((slot, n) => [slot, block.from + n]));
     for (;;) {
       const scanned = await database.findVersions(collection, deletion.ids, block.to);
-      if (!isOpen(await database.openCollection(collection), block)) return;
+      const document = await database.openCollection(collection);
+      if (!isOpen(document, block)) return;
       const remaining = scanned.filter(({ dateAdded }) => !doomed.has(dateAdded));
       if ((await writeFlags(collection, block, remaining)) === undefined) continue;
       const tombstones = scanned.flatMap(({ dateAdded, id, version, versionKey, length }) => {
@@ -244,7 +270,8 @@ export function createTurns(database: ObjectDatabase, timing: Timing) {
         return [{ dateAdded: slot, id, version, versionKey, deleted: dateAdded, deletedAt: at, deletedBy: by, length }];
       });
       await database.insertTombstones(collection, tombstones);
-      await database.removeVersions(collection, [...doomed.keys()]);
+      if (document.isHeld) await database.keepVersions(collection, doomed);
+      else await database.removeVersions(collection, [...doomed.keys()]);
       // What was deleted in a lower slot has left its tombstone there.
       await database.fill(collection, slotsOf(block));
       const { from, to } = block;
@@ -268,11 +295,13 @@ export function createTurns(database: ObjectDatabase, timing: Timing) {
     let since = 0;
     for (;;) {
       const document = await database.openCollection(collection);
+      forgetClosed(document);
       if (isDone(document)) return;
       const [first] = document.open;
       if (first?.from !== lowest) since = elapsed();
       lowest = first?.from;
-      if (first !== undefined && elapsed() - since >= patienceMs) await finishForeign(collection, first);
+      const isDue = first !== undefined && (elapsed() - since >= patienceMs || isAbandoned(collection, first));
+      if (isDue) await finishForeign(collection, first);
       else await pause();
     }
   }
@@ -292,8 +321,25 @@ export function createTurns(database: ObjectDatabase, timing: Timing) {
     if (changes.length > 0) await database.setFlags(collection, changes);
   }
 
+  /** Allocates a block and does with it what `use` does; when that fails, the block is left lying. */
+  async function useBlock<T>(
+    collection: string,
+    count: number,
+    use: (block: Block) => Promise<T>,
+    deletion?: Deletion,
+  ): Promise<T> {
+    const block = await allocate(collection, count, deletion);
+    return attempt(collection, block, () => use(block));
+  }
+
+  /** Finishes what calls of this process have left lying. */
+  async function finishAbandoned(): Promise<void> {
+    for (const collection of [...abandoned.keys()]) await wait(collection, () => !abandoned.has(collection));
+  }
+
   return {
-    allocate,
+    useBlock,
+    finishAbandoned,
     waitForTurn,
     /** Resolves once everything up to the slot is final. */
     waitUntilStable: (collection: string, slot: Micros) =>

@@ -17,6 +17,7 @@ import {
   type VersionSelector,
 } from '../store.ts';
 import {
+  type Block,
   type HeldVersion,
   never,
   type ObjectDatabase,
@@ -26,9 +27,10 @@ import {
 } from './documents.ts';
 import { findRefusal, groupById, type Turns, withFlags } from './turns.ts';
 
-/** A version to add, and who submitted it. */
+/** A version to add, who submitted it, and where that one had it. */
 export interface Submission {
   readonly submitter: string;
+  readonly origin: string | null;
   readonly version: NewVersion;
 }
 
@@ -55,19 +57,19 @@ export function isRevoked(text: string): boolean {
   return typeof object === 'object' && object !== null && 'revoked' in object && object.revoked === true;
 }
 
-function toCandidate({ submitter, version }: Submission, at: number): Candidate {
+function toCandidate({ submitter, origin, version }: Submission, at: number): Candidate {
   const { text, versionKey, digest } = version;
-  const common = { submitter, version, at };
+  const common = { submitter, origin, version, at };
   if (versionKey !== null)
     return { ...common, ...readOrigin(text), identity: versionKey, versionKey, revoked: isRevoked(text) };
   return { ...common, createdByRef: null, created: null, revoked: false, identity: `#${digest}`, versionKey: '' };
 }
 
 function toDocument(candidate: Candidate, dateAdded: Micros): VersionDocument {
-  const { submitter, version, identity, createdByRef, created, revoked } = candidate;
+  const { submitter, origin, version, identity, createdByRef, created, revoked } = candidate;
   const { text, id, type, specVersion, digest } = version;
   return {
-    ...{ dateAdded, id, identity, type, specVersion, digest, createdByRef, created, revoked, submitter, text },
+    ...{ dateAdded, id, identity, type, specVersion, digest, createdByRef, created, revoked, submitter, origin, text },
     version: version.version ?? formatMicros(dateAdded),
     versionKey: version.versionKey ?? versionKeyOfMicros(dateAdded),
     length: Buffer.byteLength(text),
@@ -191,7 +193,18 @@ export function createObjectWriter(database: ObjectDatabase, turns: Turns, timin
     versions: readonly HeldVersion[],
     outcomes: AddOutcome[],
   ): Promise<Candidate[]> {
-    const block = await turns.allocate(collection, candidates.length);
+    return turns.useBlock(collection, candidates.length, (block) =>
+      fillBlock(collection, block, candidates, versions, outcomes),
+    );
+  }
+
+  async function fillBlock(
+    collection: string,
+    block: Block,
+    candidates: readonly Candidate[],
+    versions: readonly HeldVersion[],
+    outcomes: AddOutcome[],
+  ): Promise<Candidate[]> {
     const { from, to } = block;
     const lost = await database.insertVersions(collection, toDocuments(candidates, from, versions));
     if (lost.size > 0) await database.fill(collection, [...lost]);
@@ -238,10 +251,12 @@ export function createObjectWriter(database: ObjectDatabase, turns: Turns, timin
     by: string,
   ): Promise<number> {
     const deletion = { ids, versions, by, at: timing.now() };
-    const block = await turns.allocate(collection, versions.length, deletion);
-    await turns.waitForTurn(collection, block);
-    await turns.finishDeleted(collection, block, deletion);
-    return (await database.findTombstonesIn(collection, block.from, block.to)).length;
+    const carryOut = async (block: Block) => {
+      await turns.waitForTurn(collection, block);
+      await turns.finishDeleted(collection, block, deletion);
+      return (await database.findTombstonesIn(collection, block.from, block.to)).length;
+    };
+    return turns.useBlock(collection, versions.length, carryOut, deletion);
   }
 
   async function deleteObject(

@@ -69,7 +69,7 @@ function insertInto(queue: string, first: number): string {
   return `INSERT INTO access
     (seq, at, collection, user, client, agent, method, endpoint, status, objects, bytes, ms, error_code)
     VALUES (coalesce((SELECT max(seq) FROM access WHERE ${queue}) + 1, ${first}),
-    @at, @collection, @user, @client, @agent, @method, @endpoint, @status, @objects, @bytes, @ms, @errorCode)`;
+    ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 }
 
 /** Adds entries as they are. */
@@ -77,22 +77,34 @@ export function createAccessInsert(db: Database.Database): (entry: AccessEntry) 
   const insertOfUser = db.prepare(insertInto('seq > 0', 1));
   const insertOfNobody = db.prepare(insertInto('seq <= 0', Number.MIN_SAFE_INTEGER));
   return (entry) => {
-    (entry.user === null ? insertOfNobody : insertOfUser).run(entry);
+    const { at, collection, user, client, agent, method, endpoint, status, objects, bytes, ms, errorCode } = entry;
+    // By position: to look for each by its name takes a third of the insertion.
+    const insert = user === null ? insertOfNobody : insertOfUser;
+    insert.run(at, collection, user, client, agent, method, endpoint, status, objects, bytes, ms, errorCode);
   };
+}
+
+/** How often each user is among the entries, and when last. */
+function totalsOf(entries: readonly AccessEntry[]): Map<string, Omit<AccessTotals, 'user'>> {
+  const totals = new Map<string, Omit<AccessTotals, 'user'>>();
+  for (const { user, at } of entries) {
+    if (user === null) continue;
+    const { requests, lastAt } = totals.get(user) ?? { requests: 0, lastAt: at };
+    totals.set(user, { requests: requests + 1, lastAt: Math.max(lastAt, at) });
+  }
+  return totals;
 }
 
 /** Returns `recordAccess` of the contract, inside a transaction that the caller began. */
 export function createAccessWriter(db: Database.Database) {
   const insert = createAccessInsert(db);
-  const count = db.prepare(`INSERT INTO access_totals (user, requests, last_at) VALUES (?, 1, ?)
-    ON CONFLICT DO UPDATE SET requests = requests + 1, last_at = max(last_at, excluded.last_at)`);
+  const count = db.prepare(`INSERT INTO access_totals (user, requests, last_at) VALUES (?, ?, ?)
+    ON CONFLICT DO UPDATE SET requests = requests + excluded.requests, last_at = max(last_at, excluded.last_at)`);
   const dropOfUsers = db.prepare<[number, number]>(accessSql.accessDropOfUsers);
   const dropOfNobody = db.prepare<[number, number]>(accessSql.accessDropOfNobody);
   return function recordAccess(entries: readonly AccessEntry[], keep: AccessBounds): void {
-    for (const entry of entries) {
-      insert(entry);
-      if (entry.user !== null) count.run(entry.user, entry.at);
-    }
+    for (const entry of entries) insert(entry);
+    for (const [user, { requests, lastAt }] of totalsOf(entries)) count.run(user, requests, lastAt);
     dropOfUsers.run(keep.since, keep.ofUsers);
     dropOfNobody.run(keep.since, keep.ofNobody);
   };

@@ -5,6 +5,7 @@ import { sameContent } from '../../stix/canonical.ts';
 import { findOriginBreach, type Origin, readOrigin } from '../../stix/origin.ts';
 import { formatMicros, versionKeyOfMicros } from '../../stix/timestamp.ts';
 import type { AddOutcome, Micros, NewVersion } from '../store.ts';
+import { createOriginKeeper } from './provenance.ts';
 
 /** The SQL that finds neighbours and duplicates. Exported for the test that explains each. */
 export const neighbourSql = {
@@ -115,6 +116,7 @@ export function createAddObjects(db: Database.Database, now: () => Micros) {
   const counters = createCounters(db);
   const neighbours = createNeighbours(db);
   const findRefusal = createJudge(db);
+  const origins = createOriginKeeper(db);
   const findExact = db.prepare<[number, string, string], { dateAdded: Micros; text: string }>(neighbourSql.exact);
   const findDigest = db.prepare<[number, string, string], { dateAdded: Micros }>(neighbourSql.digest);
   const insert = db.prepare(`INSERT INTO objects
@@ -178,7 +180,12 @@ export function createAddObjects(db: Database.Database, now: () => Micros) {
     return { outcome: 'added', dateAdded };
   }
 
-  return function addObjects(collectionId: string, submitter: string, versions: readonly NewVersion[]): AddOutcome[] {
+  return function addObjects(
+    collectionId: string,
+    submitter: string,
+    versions: readonly NewVersion[],
+    origin?: string,
+  ): AddOutcome[] {
     if (versions.length === 0) return [];
     const collection = counters.open(collectionId);
     const before = counters.sequence();
@@ -188,7 +195,9 @@ export function createAddObjects(db: Database.Database, now: () => Micros) {
       if (outcome.outcome === 'added') sequence += 1;
       return outcome;
     });
-    if (sequence > before) counters.save(sequence, collection);
+    if (sequence === before) return outcomes;
+    if (origin !== undefined) origins.keep(origin, before + 1, sequence);
+    counters.save(sequence, collection);
     return outcomes;
   };
 }

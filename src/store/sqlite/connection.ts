@@ -66,6 +66,21 @@ function assertDurable(db: Database.Database): void {
     );
 }
 
+/**
+ * Returns a function that says how the next commits of a durable connection reach the disk; not within a transaction.
+ * `FULL`: the log is synced before COMMIT returns. `NORMAL`: whatever syncs the log next, of whichever connection, takes the
+ * commit along, for all write to one file in order; a power failure before takes it away, and no more. `OFF` is no choice:
+ * checkpoints and new beginnings of the log would not be synced either, and with them what others were promised
+ * (sqlite.org/pragma.html, `synchronous`).
+ */
+export function createSyncSwitch(db: Database.Database): (level: 'FULL' | 'NORMAL') => void {
+  let current: unknown;
+  return (level) => {
+    if (level !== current) db.pragma(`synchronous = ${level}`);
+    current = level;
+  };
+}
+
 /** Opens the file as it is, without changing it. */
 export function openFile(path: string): Database.Database {
   return new Database(path, { timeout: 5_000 });
@@ -82,7 +97,7 @@ export function makeDurable(db: Database.Database): Database.Database {
   db.pragma('fullfsync = ON');
   db.pragma('checkpoint_fullfsync = ON');
   db.pragma('foreign_keys = OFF');
-  db.pragma('cache_size = -65536');
+  db.pragma('cache_size = -32768');
   // Fewer, larger checkpoints: a page of an index that many commits change is copied once. The log shrinks afterwards.
   db.pragma('wal_autocheckpoint = 4000');
   db.pragma('journal_size_limit = 67108864');

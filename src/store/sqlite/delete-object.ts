@@ -3,6 +3,7 @@
 import type Database from 'better-sqlite3';
 import { type DeleteOutcome, type Micros, retentionUser, type VersionSelector } from '../store.ts';
 import { createCounters, createNeighbours, type OpenCollection } from './add-objects.ts';
+import { createOriginKeeper } from './provenance.ts';
 
 interface Doomed {
   readonly seq: number;
@@ -50,6 +51,7 @@ function takeBounded(versions: readonly Doomed[]): Doomed[] {
 export function createDeletions(db: Database.Database, now: () => Micros) {
   const counters = createCounters(db);
   const neighbours = createNeighbours(db);
+  const origins = createOriginKeeper(db);
   const findHeld = db.prepare<[number, string], Held>(deletionSql.held);
   const findExpired = db.prepare<[number, Micros, number], Doomed>(deletionSql.expired);
   const dropTombstones = db.prepare<[Micros, number]>(deletionSql.dropTombstones);
@@ -73,6 +75,7 @@ export function createDeletions(db: Database.Database, now: () => Micros) {
     for (const { seq, id, version, dateAdded, length } of doomed) {
       sequence += 1;
       remove.run(seq);
+      origins.forget(seq);
       bury.run(sequence, collection.key, id, version, dateAdded, deletedAt, user);
       collection.versions -= 1;
       collection.bytes -= length;

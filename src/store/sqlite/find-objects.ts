@@ -190,18 +190,20 @@ interface Progress {
 /** Goes on from `progress.position`; returns what it found, and whether the page is complete. */
 function findSlice({ sources, judge }: Plan, progress: Progress, { limit, maxBytes }: PageBounds, sliceRows: number) {
   const seqs: number[] = [];
-  if (sources.length === 0) return { seqs, isComplete: true };
+  const dates: Micros[] = [];
+  if (sources.length === 0) return { seqs, dates, isComplete: true };
   const take = mergeByDateAdded(sources, progress.position, judge ? sliceRows : limit + 1);
   for (let examined = 0; judge === undefined || examined < sliceRows; examined += 1) {
     const row = take();
-    if (row === undefined) return { seqs, isComplete: true };
+    if (row === undefined) return { seqs, dates, isComplete: true };
     const [seq, dateAdded, length] = row;
     if (judge === undefined || judge(row)) {
       // A comma stands between two texts.
       const bytes = progress.bytes + length + (progress.count > 0 ? 1 : 0);
       progress.more = progress.count >= limit || (progress.count > 0 && bytes > maxBytes);
-      if (progress.more) return { seqs, isComplete: true };
+      if (progress.more) return { seqs, dates, isComplete: true };
       seqs.push(seq);
+      dates.push(dateAdded);
       progress.count += 1;
       progress.bytes = bytes;
       progress.first ??= dateAdded;
@@ -210,7 +212,7 @@ function findSlice({ sources, judge }: Plan, progress: Progress, { limit, maxByt
     progress.position = dateAdded;
     progress.examined += 1;
   }
-  return { seqs, isComplete: false };
+  return { seqs, dates, isComplete: false };
 }
 
 /**
@@ -230,8 +232,8 @@ function createTurns(): () => Promise<void> {
 const largePageBytes = 256 * 1024;
 
 /**
- * Returns a function that finds the objects of a page and hands their `seq`, slice by slice and in order, to `show`,
- * within the snapshot they were found in.
+ * Returns a function that finds the objects of a page and hands their `seq` and date_added, slice by slice and in order, to
+ * `show`, within the snapshot they were found in.
  */
 export function createPageFinder(db: Database.Database, { sliceRows, pageRows }: Budget = usualBudget) {
   const plan = createPlanner(db);
@@ -243,7 +245,7 @@ export function createPageFinder(db: Database.Database, { sliceRows, pageRows }:
     collection: number,
     query: ObjectQuery,
     bounds: PageBounds,
-    show: (seqs: readonly number[]) => void,
+    show: (seqs: readonly number[], dates: readonly Micros[]) => void,
   ): Promise<PageInfo> {
     const position = query.addedAfter ?? -1;
     const progress: Progress = {
@@ -256,8 +258,8 @@ export function createPageFinder(db: Database.Database, { sliceRows, pageRows }:
       examined: 0,
     };
     const findAndShow = () => {
-      const { seqs, isComplete } = findSlice(plan(collection, query), progress, bounds, sliceRows);
-      if (seqs.length > 0) show(seqs);
+      const { seqs, dates, isComplete } = findSlice(plan(collection, query), progress, bounds, sliceRows);
+      if (seqs.length > 0) show(seqs, dates);
       return isComplete;
     };
     while (wasLarge) await nextTurn();

@@ -15,7 +15,7 @@ import type {
 } from '../store.ts';
 import { createAccessWriter } from './access.ts';
 import { createAddObjects } from './add-objects.ts';
-import { beginImmediate, findSqliteReason, sqliteCode } from './connection.ts';
+import { beginImmediate, createSyncSwitch, findSqliteReason, sqliteCode } from './connection.ts';
 import { createDeletions } from './delete-object.ts';
 import { createRecordWriter } from './records.ts';
 
@@ -31,6 +31,7 @@ export type Command =
       readonly collection: string;
       readonly submitter: string;
       readonly versions: readonly NewVersion[];
+      readonly origin: string | undefined;
     }
   | {
       readonly op: 'deleteObject';
@@ -102,7 +103,7 @@ function createExecutor(db: Database.Database, now: () => Micros): (command: Com
   return (command) => {
     switch (command.op) {
       case 'addObjects':
-        return addObjects(command.collection, command.submitter, command.versions);
+        return addObjects(command.collection, command.submitter, command.versions, command.origin);
       case 'deleteObject':
         return deleteObject(command.collection, command.id, command.selector, command.by);
       case 'expireObjects':
@@ -125,13 +126,17 @@ function createExecutor(db: Database.Database, now: () => Micros): (command: Com
   };
 }
 
+// A busy server writes its access log all the time, and waits for no disk where nobody waits for it.
+const mayBeLost = ({ command }: Request): boolean => command.op === 'recordAccess';
+
 /**
  * Returns a function that takes requests from the head of `queue`, executes them in one transaction and returns their
- * replies once it is on disk. A command that fails takes nothing along; when the transaction itself fails, all of them
- * have failed. It never throws.
+ * replies once it is on disk, or, where none but entries of the access log wait, in the file. A command that fails takes
+ * nothing along; when the transaction itself fails, all of them have failed. It never throws.
  */
 export function createGroupCommit(db: Database.Database, now: () => Micros) {
   const execute = createExecutor(db, now);
+  const setSync = createSyncSwitch(db);
   const mark = db.prepare('SAVEPOINT command');
   const release = db.prepare('RELEASE command');
   const undo = db.prepare('ROLLBACK TO command');
@@ -154,6 +159,7 @@ export function createGroupCommit(db: Database.Database, now: () => Micros) {
   function executeGroup(queue: Request[], taken: Request[]): Reply[] {
     const deadline = performance.now() + groupMs;
     const replies: Reply[] = [];
+    setSync(queue.every(mayBeLost) ? 'NORMAL' : 'FULL');
     beginImmediate(db, turnLimitMs);
     do {
       const request = queue.shift();

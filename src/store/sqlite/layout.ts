@@ -129,6 +129,18 @@ export const layoutSteps: readonly string[] = [
   CREATE INDEX tombstones_by_version ON tombstones (collection, id, version_key);
   `,
   'CREATE INDEX tombstones_by_deletion ON tombstones (deleted_at)',
+  // Beside the objects: most have none, and a column behind the text would be read by way of all its pages.
+  `
+  CREATE TABLE origin_texts (
+    key INTEGER PRIMARY KEY,
+    text TEXT NOT NULL UNIQUE,
+    versions INTEGER NOT NULL
+  ) STRICT;
+  CREATE TABLE object_origins (
+    seq INTEGER PRIMARY KEY,
+    origin INTEGER NOT NULL
+  ) STRICT;
+  `,
 ];
 
 function layoutOf(db: Database.Database, newest: number): number {

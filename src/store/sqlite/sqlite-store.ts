@@ -2,6 +2,7 @@
 
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type Database from 'better-sqlite3';
 import { OperatorError, systemReasonOf, TaxiiError } from '../../errors.ts';
 import {
@@ -23,6 +24,7 @@ import { createAccessReader } from './access.ts';
 import { findSqliteReason, makeDurable, openFile, openForReading, openUnchanged, sqliteCode } from './connection.ts';
 import { createPageFinder } from './find-objects.ts';
 import { assertOurs, prepareLayout } from './layout.ts';
+import { createProvenanceFinder } from './provenance.ts';
 import { createRecordReader } from './records.ts';
 import { readSnapshotOf } from './snapshot.ts';
 import { startWriter } from './writer.ts';
@@ -54,6 +56,9 @@ export const readSql = {
     deleted_at AS deletedAt, deleted_by AS deletedBy
     FROM tombstones t CROSS JOIN collections c ON c.key = t.collection AND c.id = ? WHERE t.seq > ? ORDER BY t.seq LIMIT ?`,
 } as const;
+
+// So many point reads take a millisecond or two.
+const namesAtATime = 200;
 
 const stateSql = 'SELECT id AS collection, high_water AS highWater, generation, versions, bytes FROM collections';
 
@@ -102,6 +107,7 @@ function createReader(db: Database.Database) {
   const texts = db.prepare<[string], Buffer>(readSql.texts).pluck();
   const versions = db.prepare<[string], VersionRecord>(readSql.versions);
   const object = db.prepare<[number, string], number>(readSql.object).pluck();
+  const findOneProvenance = createProvenanceFinder(db);
   const tombstone = db.prepare<[number, string, string], Tombstone>(readSql.tombstone);
   const lastTombstone = db.prepare<[number, string], Tombstone>(readSql.lastTombstone);
   const adds = db.prepare<[string, number, number], Change>(readSql.adds);
@@ -117,19 +123,36 @@ function createReader(db: Database.Database) {
     return key;
   }
 
+  /** Others have their turn between the reads of many. */
+  async function findEach<T>(
+    collection: string,
+    versions: readonly VersionName[],
+    find: (key: number, version: VersionName) => T | undefined,
+  ): Promise<(T | undefined)[]> {
+    const key = keyOf(collection);
+    const found: (T | undefined)[] = [];
+    for (const version of versions) {
+      found.push(key === undefined ? undefined : find(key, version));
+      if (found.length % namesAtATime === 0) await nextTurn();
+    }
+    return found;
+  }
+
   return {
     async findObjects(collection: string, query: ObjectQuery, bounds: PageBounds) {
       const key = keyOf(collection);
-      if (key === undefined) return { ...emptyPage, texts: Buffer.alloc(0) };
+      if (key === undefined) return { ...emptyPage, dates: [], texts: Buffer.alloc(0) };
       const parts: Buffer[] = [];
-      const page = await findPage(key, query, bounds, (seqs) => {
+      const dates: Micros[] = [];
+      const page = await findPage(key, query, bounds, (seqs, datesOfSlice) => {
         const part = texts.get(JSON.stringify(seqs));
         if (part === undefined) throw new Error('a page without texts');
         if (parts.length > 0) parts.push(Buffer.from(','));
         parts.push(part);
+        for (const date of datesOfSlice) dates.push(date);
       });
       const [only] = parts;
-      return { ...page, texts: only !== undefined && parts.length === 1 ? only : Buffer.concat(parts) };
+      return { ...page, dates, texts: only !== undefined && parts.length === 1 ? only : Buffer.concat(parts) };
     },
 
     async findRecords(collection: string, query: ObjectQuery, recordBounds: RecordBounds): Promise<RecordPage> {
@@ -148,13 +171,13 @@ function createReader(db: Database.Database) {
       return key !== undefined && object.get(key, id) !== undefined;
     },
 
-    findTombstones(collection: string, versions: readonly VersionName[]): (Tombstone | undefined)[] {
-      const key = keyOf(collection);
-      if (key === undefined) return versions.map(() => undefined);
-      return versions.map(({ id, versionKey }) =>
+    findProvenance: (collection: string, versions: readonly VersionName[]) =>
+      findEach(collection, versions, findOneProvenance),
+
+    findTombstones: (collection: string, versions: readonly VersionName[]) =>
+      findEach(collection, versions, (key, { id, versionKey }) =>
         versionKey === null ? lastTombstone.get(key, id) : tombstone.get(key, id, versionKey),
-      );
-    },
+      ),
 
     getCollectionState(collection: string): CollectionState {
       return state.get(collection) ?? { collection, highWater: 0, generation: 0, versions: 0, bytes: 0 };
@@ -208,7 +231,8 @@ export async function openSqliteStore({ path: given, clockOffset = 0 }: SqliteSt
   /** Reads once the store is known to be open, and keeps it open until the read has ended. */
   async function read<T>(find: () => T | Promise<T>): Promise<T> {
     assertOpen();
-    const result = Promise.resolve(find());
+    const result = find();
+    if (!(result instanceof Promise)) return result;
     reading.add(result);
     try {
       return await result;
@@ -225,7 +249,8 @@ export async function openSqliteStore({ path: given, clockOffset = 0 }: SqliteSt
   }
 
   return {
-    addObjects: (collection, submitter, versions) => writer.run({ op: 'addObjects', collection, submitter, versions }),
+    addObjects: (collection, submitter, versions, origin) =>
+      writer.run({ op: 'addObjects', collection, submitter, versions, origin }),
     deleteObject: (collection, id, selector, by) => writer.run({ op: 'deleteObject', collection, id, selector, by }),
     expireObjects: (collection, addedBefore, limit) =>
       writer.run({ op: 'expireObjects', collection, addedBefore, limit }),
@@ -241,6 +266,7 @@ export async function openSqliteStore({ path: given, clockOffset = 0 }: SqliteSt
     findObjects: (collection, query, bounds) => read(() => objects.findObjects(collection, query, bounds)),
     findRecords: (collection, query, bounds) => read(() => objects.findRecords(collection, query, bounds)),
     hasObject: (collection, id) => read(() => objects.hasObject(collection, id)),
+    findProvenance: (collection, versions) => read(() => objects.findProvenance(collection, versions)),
     findTombstones: (collection, versions) => read(() => objects.findTombstones(collection, versions)),
     getCollectionState: (collection) => read(() => objects.getCollectionState(collection)),
     listCollectionStates: () => read(() => objects.listCollectionStates()),

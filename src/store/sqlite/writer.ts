@@ -54,7 +54,8 @@ export function startWriter(data: WriterData, file: URL = threadUrl('./writer-th
   function rejectAll(reason: string): void {
     const rejected = [...waiting.values()];
     waiting.clear();
-    for (const { reject } of rejected) reject(new Error(`the writer thread of the store ended: ${reason}`));
+    const error = `The writer thread of the store ended: ${reason}. It starts again with the next change: try again.`;
+    for (const { reject } of rejected) reject(new TaxiiError('unavailable', error));
   }
 
   function start(): Worker {

@@ -1,0 +1,173 @@
+/** Pulling: what a source yields goes through the door of every publication, and the position is kept after each batch. */
+
+import type { Collection } from '../taxii/api-roots.ts';
+import { type Slice, Slicer } from '../taxii/receive.ts';
+import { type Verdict, type WriteDeps, writeObjects } from '../taxii/write.ts';
+import { type Feed, principalOf } from './feed.ts';
+import { addCounts, type Counts, noCounts, type Session } from './feed-state.ts';
+import { quarantine, type Refused } from './quarantine.ts';
+import type { Batch, Source, Unreadable } from './source.ts';
+import { findName } from './texts.ts';
+
+export interface PullDeps extends WriteDeps {
+  readonly maxObjectLength: number;
+}
+
+/** What a run works on. */
+export interface PullJob {
+  readonly feed: Feed;
+  readonly collection: Collection;
+  readonly session: Session;
+  readonly signal: AbortSignal;
+  /** Where the objects come from, as origins have it. */
+  readonly upstream: string;
+  /** Whether versions that were deleted here may come back. */
+  readonly resurrect: boolean;
+}
+
+type PageDates = Pick<Batch, 'dateAddedFirst' | 'dateAddedLast'>;
+
+/** What is kept with each version as its provenance. */
+export interface Origin {
+  readonly feed: string;
+  readonly upstream: string;
+  /** The upstream's dates of the page that it was on, as far as known. */
+  readonly date_added?: readonly [first: string | null, last: string | null];
+}
+
+// As long as the store takes; a date is never so long unless it is none.
+const maxDateLength = 64;
+
+function formatOrigin({ feed, upstream }: PullJob, { dateAddedFirst, dateAddedLast }: PageDates): string {
+  const shorten = (date: string | undefined): string | null => date?.slice(0, maxDateLength) ?? null;
+  const isKnown = dateAddedFirst !== undefined || dateAddedLast !== undefined;
+  const origin: Origin = {
+    feed: feed.name,
+    upstream,
+    ...(isKnown && { date_added: [shorten(dateAddedFirst), shorten(dateAddedLast)] }),
+  };
+  return JSON.stringify(origin);
+}
+
+/** Reads what `formatOrigin` wrote; undefined for what a feed has not brought. */
+export function findOrigin(text: string | null): Origin | undefined {
+  if (text === null) return undefined;
+  try {
+    const origin: Partial<Origin> | null = JSON.parse(text);
+    return typeof origin?.feed === 'string' && typeof origin.upstream === 'string' ? (origin as Origin) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Which of these were deleted here and must not come back. What this feed itself has deleted, because it was gone
+ * upstream, may: it is there again.
+ */
+async function findDeleted({ store }: PullDeps, { feed }: PullJob, texts: readonly string[]): Promise<Set<number>> {
+  const named = texts.map(findName);
+  const places = named.flatMap((name, place) => (name === undefined ? [] : [place]));
+  const names = named.filter((name) => name !== undefined);
+  const tombstones = names.length === 0 ? [] : await store.findTombstones(feed.collection, names);
+  const own = principalOf(feed.name);
+  const deleted = places.filter((_place, index) => (tombstones[index]?.deletedBy ?? own) !== own);
+  return new Set(deleted);
+}
+
+function sliceTexts(texts: readonly string[], tooLong: Map<number, string>, maxLength: number): Slice[] {
+  const slicer = new Slicer(tooLong);
+  for (const text of texts) {
+    const bytes = Buffer.from(text);
+    slicer.add({ text: bytes, tooLong: bytes.length > maxLength, line: 1 });
+  }
+  slicer.flush();
+  return slicer.takeFull();
+}
+
+function refusedOf({ id, version, errors }: Verdict, text: string): Refused {
+  return { text, id: id.startsWith('/') ? null : id, version, errors };
+}
+
+/** What became of some texts. */
+export interface Stored {
+  readonly counts: Counts;
+  readonly refused: readonly Refused[];
+  /** Places of those that are here now. */
+  readonly here: ReadonlySet<number>;
+}
+
+/** Sends texts through the door, as the feed; `origin` is kept with them. */
+export async function storeTexts(
+  deps: PullDeps,
+  { feed, collection }: Pick<PullJob, 'feed' | 'collection'>,
+  texts: readonly string[],
+  origin: string,
+): Promise<Stored> {
+  const tooLong = new Map<number, string>();
+  const slices = sliceTexts(texts, tooLong, deps.maxObjectLength);
+  const target = {
+    collection,
+    submitter: principalOf(feed.name),
+    language: 'en',
+    origin,
+    ...(feed.ceiling !== null && { ceiling: feed.ceiling }),
+    ...(feed.unmarkedAs !== null && { unmarkedAs: feed.unmarkedAs }),
+  } as const;
+  const verdicts: Verdict[] = [];
+  await writeObjects(deps, target, { slices, tooLong, maxObjectLength: deps.maxObjectLength }, (some) => {
+    verdicts.push(...some);
+  });
+  const count = (outcome: Verdict['outcome']): number => verdicts.filter((one) => one.outcome === outcome).length;
+  const refused = verdicts
+    .filter(({ outcome }) => outcome === 'failed')
+    .map((verdict) => refusedOf(verdict, texts[verdict.index] ?? ''));
+  const here = new Set(verdicts.filter(({ outcome }) => outcome !== 'failed').map(({ index }) => index));
+  const counts = { ...noCounts, added: count('added'), duplicate: count('duplicate'), refused: refused.length };
+  return { counts, refused, here };
+}
+
+async function storeBatch(deps: PullDeps, job: PullJob, batch: Batch): Promise<void> {
+  const { feed, session } = job;
+  const deleted = job.resurrect ? new Set<number>() : await findDeleted(deps, job, batch.objects);
+  const texts = batch.objects.filter((_text, place) => !deleted.has(place));
+  const origin = formatOrigin(job, batch);
+  const { counts, refused } = await storeTexts(deps, job, texts, origin);
+  const at = new Date(deps.now() / 1000).toISOString();
+  await quarantine(deps.store, feed.name, refused, { at, origin });
+  // Last: whatever ends the run before it, the batch is read again.
+  await session.update((state) => ({
+    position: batch.position,
+    lastDateAdded: batch.dateAddedLast?.slice(0, maxDateLength) ?? state.lastDateAdded,
+    ...progress(state.run, { ...counts, withheld: deleted.size }, batch.bytes),
+  }));
+}
+
+/** What a run has done, with some more. */
+export function progress<Run extends { readonly counts: Counts; readonly bytes: number }>(
+  run: Run | null,
+  counts: Partial<Counts>,
+  bytes = 0,
+): { run: Run | null } {
+  if (run === null) return { run };
+  return { run: { ...run, counts: addCounts(run.counts, counts), bytes: run.bytes + bytes } };
+}
+
+async function keepUnreadable({ store, now }: PullDeps, job: PullJob, unreadable: Unreadable): Promise<void> {
+  const { feed, session } = job;
+  const { code, message, text } = unreadable;
+  const refused = { text, id: null, version: null, errors: [{ code, path: '', message }] };
+  const at = new Date(now() / 1000).toISOString();
+  await quarantine(store, feed.name, [refused], { at, origin: formatOrigin(job, {}) });
+  await session.update(({ run }) => progress(run, { refused: 1 }));
+}
+
+/** Follows a source to where it has nothing more now. What was stored stays, however it ends. */
+export async function pull(deps: PullDeps, job: PullJob, source: Source): Promise<void> {
+  const { session, signal } = job;
+  for await (const item of source.walk(session.state().position ?? undefined, signal)) {
+    if ('objects' in item) await storeBatch(deps, job, item);
+    else await keepUnreadable(deps, job, item);
+    signal.throwIfAborted();
+  }
+  signal.throwIfAborted();
+}

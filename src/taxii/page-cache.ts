@@ -1,0 +1,218 @@
+/**
+ * Pages that were read before and would be read the same again. Rights are decided before: the cache knows no callers.
+ *
+ * A page belongs to a generation of its collection, which rises with everything that is added or deleted there, by whatever
+ * process (`Store.getCollectionState`). The generation is read at every request. A page is kept when it was the same before
+ * and after the page was read, and handed out while it still is: never by time.
+ */
+
+import { hash } from 'node:crypto';
+import type { CollectionState, Micros, Store } from '../store/store.ts';
+
+/** A page of a resource, ready to be sent. */
+export interface Page {
+  /** The bytes, in parts that follow each other. */
+  readonly body: readonly Buffer[];
+  /** Names the body: pages of other bytes have other tags, in every process, and in copies of the store. */
+  readonly tag: string;
+  readonly count: number;
+  /** The values of its two headers (TAXII 2.1 §3.2); none when it is empty. */
+  readonly dateAddedFirst?: string;
+  readonly dateAddedLast?: string;
+}
+
+/** Packs a body; undefined when it will not, now. */
+export type Pack = (body: readonly Buffer[]) => Promise<Buffer> | undefined;
+
+/** A page that keeps what is made of it, for as long as it is kept itself. */
+export interface PackablePage extends Page {
+  /** The body in this coding: packed before, or now, once for all who ask for it at the same time. */
+  packed(coding: string, pack: Pack): Promise<Buffer> | undefined;
+}
+
+export interface PageQuestion {
+  readonly collection: string;
+  /** All that decides what the page is, but for its collection and what is in there. */
+  readonly key: string;
+  /** The page where nothing was added later than this. It needs no search when that is known to be so. */
+  readonly emptyAfter?: { readonly addedAfter: Micros; readonly page: Page };
+  /** Reads the page. The signal comes when everybody who waits for it has left. */
+  read(signal: AbortSignal): Promise<Page>;
+}
+
+export interface PageCache {
+  /** The page as of now. `leaving`, called when the page has to be read, tells when who asked has left. */
+  find(question: PageQuestion, leaving?: () => AbortSignal): Promise<PackablePage>;
+}
+
+/** A page that is being read, for everybody who asks for it in the same generation. */
+interface Reading {
+  readonly generation: number;
+  readonly page: Promise<PackablePage>;
+  readonly ending: AbortController;
+  waiting: number;
+}
+
+interface Kept {
+  readonly generation: number;
+  readonly page: PackablePage;
+  weight: number;
+}
+
+/** What the pages that a server keeps may take. */
+export const pageCacheBytes = 64 * 1024 ** 2;
+/** Questions of which it is remembered that they were asked. */
+const maxAsked = 10_000;
+/** A page heavier than this part of the whole is not kept: it would put out too many others. */
+const largestShare = 1 / 16;
+// What an entry costs beside its texts: objects, and the slab of 8 KiB in which Node allocates short buffers.
+const entryWeight = 9 * 1024;
+
+function lengthOf(body: readonly Buffer[]): number {
+  return body.reduce((sum, { length }) => sum + length, 0);
+}
+
+/** `onPacked` hears how many bytes more are held. */
+function makePackable(page: Page, onPacked: (bytes: number) => void = () => undefined): PackablePage {
+  const made = new Map<string, Promise<Buffer>>();
+  return {
+    ...page,
+    packed: (coding, pack) => {
+      const present = made.get(coding) ?? pack(page.body);
+      if (present === undefined || made.has(coding)) return present;
+      made.set(coding, present);
+      present.then(
+        ({ length }) => onPacked(length),
+        () => made.delete(coding),
+      );
+      return present;
+    },
+  };
+}
+
+/** Waits for a page that others may wait for too; it is given up when the last of them has left. */
+function join(reading: Reading, signal: AbortSignal | undefined): Promise<PackablePage> {
+  reading.waiting += 1;
+  if (signal === undefined) return reading.page;
+  return new Promise((resolve, reject) => {
+    const leave = (): void => {
+      reading.waiting -= 1;
+      if (reading.waiting === 0) reading.ending.abort(signal.reason);
+      reject(signal.reason);
+    };
+    signal.addEventListener('abort', leave, { once: true });
+    const stay = (): void => signal.removeEventListener('abort', leave);
+    reading.page.finally(stay).then(resolve, reject);
+    if (signal.aborted) leave();
+  });
+}
+
+/**
+ * Returns whether a name came before, not too long ago. A walk through a collection asks for each page once: to keep those
+ * would put out what others ask for again, and memory that is new each time makes a page dearer by a quarter.
+ */
+function createMemory(): (name: string) => boolean {
+  const seen = new Set<string>();
+  return (name) => {
+    const short = hash('sha256', name, 'base64');
+    if (seen.has(short)) return true;
+    seen.add(short);
+    const [oldest] = seen;
+    if (seen.size > maxAsked && oldest !== undefined) seen.delete(oldest);
+    return false;
+  };
+}
+
+/** Keeps pages of about so many bytes that were asked for more than once, the last of them. */
+export function createPageCache(store: Pick<Store, 'getCollectionState'>, maxBytes: number): PageCache {
+  // The order of a Map is that of insertion: the first has not been asked for longest.
+  const kept = new Map<string, Kept>();
+  const underWay = new Map<string, Reading>();
+  const wasAsked = createMemory();
+  let held = 0;
+
+  function drop(name: string): void {
+    held -= kept.get(name)?.weight ?? 0;
+    kept.delete(name);
+  }
+
+  function dropOldest(): void {
+    for (const name of kept.keys()) {
+      if (held <= maxBytes) return;
+      drop(name);
+    }
+  }
+
+  function keep(name: string, page: Page, generation: number): PackablePage {
+    const weight = lengthOf(page.body) + 2 * name.length + entryWeight;
+    if (weight > maxBytes * largestShare) return makePackable(page);
+    // In one piece it is sent at less cost.
+    const whole = { ...page, body: [Buffer.concat(page.body)] };
+    const packable = makePackable(whole, (bytes) => {
+      if (kept.get(name) !== entry) return;
+      entry.weight += bytes;
+      held += bytes;
+      dropOldest();
+    });
+    const entry: Kept = { generation, page: packable, weight };
+    drop(name);
+    kept.set(name, entry);
+    held += weight;
+    dropOldest();
+    return packable;
+  }
+
+  function findKept(name: string, generation: number): PackablePage | undefined {
+    const entry = kept.get(name);
+    if (entry === undefined) return undefined;
+    kept.delete(name);
+    if (entry.generation === generation) {
+      kept.set(name, entry);
+      return entry.page;
+    }
+    held -= entry.weight;
+    return undefined;
+  }
+
+  async function readPage(
+    name: string,
+    { collection, read }: PageQuestion,
+    { generation }: CollectionState,
+    signal: AbortSignal,
+  ): Promise<PackablePage> {
+    const isRepeated = wasAsked(name);
+    const page = await read(signal);
+    if (!isRepeated) return makePackable(page);
+    const after = await store.getCollectionState(collection);
+    return after.generation === generation ? keep(name, page, generation) : makePackable(page);
+  }
+
+  function startReading(name: string, question: PageQuestion, state: CollectionState): Reading {
+    const ending = new AbortController();
+    const forget = (): void => {
+      if (underWay.get(name) === reading) underWay.delete(name);
+    };
+    const page = readPage(name, question, state, ending.signal).finally(forget);
+    const reading: Reading = { generation: state.generation, page, ending, waiting: 0 };
+    // Who comes when it was given up starts anew.
+    ending.signal.addEventListener('abort', forget, { once: true });
+    underWay.set(name, reading);
+    // Each who waits hears of it; nobody may be left.
+    page.catch(() => undefined);
+    return reading;
+  }
+
+  return {
+    async find(question, leaving) {
+      const { collection, key, emptyAfter } = question;
+      const state = await store.getCollectionState(collection);
+      if (emptyAfter !== undefined && emptyAfter.addedAfter >= state.highWater) return makePackable(emptyAfter.page);
+      const name = `${collection} ${key}`;
+      const present = findKept(name, state.generation);
+      if (present !== undefined) return present;
+      const reading = underWay.get(name);
+      const isShared = reading?.generation === state.generation;
+      return join(isShared ? reading : startReading(name, question, state), leaving?.());
+    },
+  };
+}

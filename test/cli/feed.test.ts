@@ -1,0 +1,226 @@
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { ids, newIdentity, password, startTaxiiServer, type TestServer } from '../support/taxii-server.ts';
+import { useHuiju } from './use-huiju.ts';
+
+const { pathOf, huiju } = useHuiju();
+let server: TestServer;
+const secret = 'a secret that nobody sees';
+
+beforeAll(async () => {
+  server = await startTaxiiServer();
+});
+afterAll(() => server.close());
+
+function feed(...args: string[]) {
+  return huiju(['feed', ...args], { input: `${password}\n`, env: { A_PASSWORD: secret } });
+}
+
+async function show(name: string): Promise<Record<string, unknown>> {
+  return JSON.parse((await feed('show', name, '--json')).stdout);
+}
+
+const login = ['--user', 'member', '--password-stdin', '--allow-private'];
+const upstream = () => ['--from', `${server.url}/main/`, '--source', 'rw'];
+const ours = ['--to', 'hub/indicators'];
+
+describe('huiju feed', () => {
+  test('adds a feed, tries it, runs it and shows it', async () => {
+    const objects = [newIdentity(), newIdentity()];
+    await server.publish(objects);
+    expect(await feed('add', 'up', ...upstream(), ...ours, ...login)).toMatchObject({ code: 0, stderr: '' });
+    expect((await feed('test', 'up')).stdout).toContain('2 objects in the first page, added there from ');
+    const run = await feed('run', 'up');
+    expect(run).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('completed: 2 added, 0 duplicate, 0 refused'),
+    });
+    expect(await show('up')).toMatchObject({
+      name: 'up',
+      direction: 'pull',
+      to: 'hub/indicators',
+      schedule: 'by hand',
+      login: 'basic as member',
+      state: 'completed',
+      next_run_at: null,
+      last_run: { outcome: 'completed', added: 2 },
+      totals: { added: 2 },
+      quarantined: 0,
+    });
+  });
+
+  test('lists feeds and their runs, and removes one; what it has brought stays', async () => {
+    expect(await feed('run', 'up', '--compare')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('not mirrored'),
+    });
+    expect((await feed('list')).stdout).toMatch(/^up +http:.* rw +hub\/indicators +completed /m);
+    expect((await feed('history', 'up')).stdout).toMatch(/completed +2 +0 +0 +0 +0 /);
+    expect((await feed('remove', 'up')).stdout).toBe('Feed up is removed.\n');
+    expect(await feed('show', 'up')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('there is no feed "up"'),
+    });
+    const exported = await huiju(['export', '--collection', 'hub/indicators', '--format', 'ndjson']);
+    expect(exported.stdout.split('\n').filter((line) => line !== '')).toHaveLength(2);
+  });
+
+  test('changes what it is told to, and leaves the rest', async () => {
+    await feed(
+      'add',
+      'change',
+      ...upstream(),
+      ...ours,
+      ...login,
+      '--every',
+      '15m',
+      '--type',
+      'malware,tool',
+      '--ceiling',
+      'green',
+    );
+    expect(await show('change')).toMatchObject({
+      schedule: 'every 15m',
+      filters: { versions: 'all', types: ['malware', 'tool'] },
+      ceiling: 'green',
+      next_run_at: expect.any(String),
+    });
+    expect(await feed('edit', 'change', '--cron', '0 3 * * *', '--type', 'all', '--full', '--no-login')).toMatchObject({
+      code: 0,
+    });
+    expect(await show('change')).toMatchObject({
+      schedule: 'cron 0 3 * * *',
+      filters: { versions: 'all' },
+      ceiling: 'green',
+      full: true,
+      login: null,
+      allow_private: true,
+    });
+    await feed('edit', 'change', '--every', 'none', '--ceiling', 'none', '--incremental', '--refuse-private');
+    expect(await show('change')).toMatchObject({
+      schedule: 'by hand',
+      ceiling: null,
+      full: false,
+      allow_private: false,
+    });
+    await feed('pause', 'change');
+    expect(await show('change')).toMatchObject({ state: 'paused', paused: true });
+    await feed('resume', 'change');
+    expect(await show('change')).toMatchObject({ paused: false });
+  });
+
+  test('shows credentials nowhere, neither in the store nor in what it says', async () => {
+    const options = ['--user', 'member', '--password-env', 'A_PASSWORD', '--allow-private'];
+    const outputs = [
+      await feed('add', 'sealed', ...upstream(), ...ours, ...options),
+      await feed('show', 'sealed'),
+      await feed('show', 'sealed', '--json'),
+      await feed('list', '--json'),
+      await feed('test', 'sealed'),
+      await feed('run', 'sealed'),
+      await feed('history', 'sealed'),
+    ];
+    for (const { stdout, stderr } of outputs) expect(stdout + stderr).not.toContain(secret);
+    expect(outputs[5]).toMatchObject({ code: 1, stdout: expect.stringContaining('401') });
+    for (const file of readdirSync(pathOf('data'))) {
+      expect(readFileSync(pathOf(`data/${file}`)).includes(secret)).toBe(false);
+    }
+  });
+
+  test('takes a password from the first line of a file', async () => {
+    writeFileSync(pathOf('password'), `${password}\nnot this\n`);
+    await feed(
+      'add',
+      'file',
+      ...upstream(),
+      ...ours,
+      '--user',
+      'member',
+      '--password-file',
+      pathOf('password'),
+      '--allow-private',
+    );
+    expect(await feed('test', 'file')).toMatchObject({ code: 0 });
+  });
+
+  test('lists what a server has, and what may be read there', async () => {
+    const { stdout } = await feed('discover', server.url, ...login);
+    expect(stdout).toContain(`${server.url}/main/`);
+    expect(stdout).toMatch(new RegExp(`${ids.rw} +Read and write +read, write`));
+    expect(stdout).toMatch(new RegExp(`${ids.ro} +Read only +read$`, 'm'));
+  });
+
+  test('refuses private addresses unless it is told otherwise', async () => {
+    const { code, stderr } = await feed('discover', server.url);
+    expect(code).toBe(1);
+    expect(stderr).toContain('is a loopback address');
+    expect(stderr).not.toContain('internal error');
+  });
+
+  test('pushes to a folder, follows a folder and reads standard input', async () => {
+    mkdirSync(pathOf('out'));
+    const object = newIdentity();
+    await huiju(['import', '-', '--collection', 'hub/groups'], { input: JSON.stringify({ objects: [object] }) });
+    await feed('add', 'out', '--from', 'hub/groups', '--to', pathOf('out'));
+    expect((await feed('run', 'out')).stdout).toContain('completed: 1 added');
+    await feed('add', 'in', '--from', pathOf('out'), '--to', 'hub/reports');
+    await new Promise((resolve) => setTimeout(resolve, 2500));
+    expect((await feed('run', 'in')).stdout).toContain('completed: 1 added');
+    await feed('add', 'stream', '--from', '-', '--to', 'hub/reports');
+    const input = JSON.stringify({ type: 'bundle', id: 'bundle--1', objects: [object, newIdentity()] });
+    const { stdout } = await huiju(['feed', 'run', 'stream'], { input });
+    expect(stdout).toContain('completed: 1 added, 1 duplicate');
+  });
+
+  test('says in a line what cannot be', async () => {
+    const { code, stdout, stderr } = await feed('add', 'wrong', '--from', './a', '--to', './b');
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(/^huiju: one end is a collection here, .*\n$/);
+  });
+});
+
+describe('huiju feed quarantine', () => {
+  const bad = newIdentity({ name: 5 });
+  const worse = newIdentity({ created: 'yesterday' });
+
+  beforeAll(async () => {
+    mkdirSync(pathOf('spool'));
+    await feed('add', 'spool', '--from', '-', ...ours);
+    await huiju(['feed', 'run', 'spool'], { input: JSON.stringify({ objects: [bad, worse, newIdentity()] }) });
+  });
+
+  test('lists, shows and exports what was refused', async () => {
+    expect(await show('spool')).toMatchObject({ quarantined: 2, last_run: { added: 1, refused: 2 } });
+    const entries: { key: string; id: string; errors: object[] }[] = JSON.parse(
+      (await feed('quarantine', 'list', 'spool', '--json')).stdout,
+    );
+    expect(entries.map(({ id }) => id)).toEqual([bad.id, worse.id]);
+    const [first] = entries;
+    const shown = JSON.parse((await feed('quarantine', 'show', 'spool', first?.key.slice(0, 10) ?? '')).stdout);
+    expect(JSON.parse(shown.text)).toEqual(bad);
+    const { stdout } = await feed('quarantine', 'export', 'spool');
+    expect(
+      stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line)),
+    ).toEqual([bad, worse]);
+    expect((await feed('quarantine', 'export', 'spool', '--out', pathOf('exported'))).stdout).toContain(
+      '2 objects written',
+    );
+    expect(readFileSync(pathOf('exported'), 'utf8')).toBe(stdout);
+    expect(await feed('quarantine', 'export', 'spool', '--out', pathOf('exported'))).toMatchObject({ code: 1 });
+  });
+
+  test('tries again, and drops', async () => {
+    expect(await feed('quarantine', 'retry', 'spool')).toMatchObject({ code: 1, stdout: '0 taken, 2 refused again\n' });
+    const entries: { key: string; times: number }[] = JSON.parse(
+      (await feed('quarantine', 'list', 'spool', '--json')).stdout,
+    );
+    expect(entries.map(({ times }) => times)).toEqual([2, 2]);
+    expect(await feed('quarantine', 'drop', 'spool')).toMatchObject({ code: 1 });
+    expect((await feed('quarantine', 'drop', 'spool', entries[0]?.key ?? '')).stdout).toContain('1 object dropped');
+    expect((await feed('quarantine', 'drop', 'spool', '--all')).stdout).toContain('1 object dropped');
+    expect(await show('spool')).toMatchObject({ quarantined: 0 });
+  });
+});

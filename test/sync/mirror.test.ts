@@ -1,0 +1,117 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { noCounts } from '../../src/sync/feed-state.ts';
+import type { MirrorLimits } from '../../src/sync/mirror.ts';
+import { runFeed, usualRun } from '../../src/sync/run.ts';
+import { SourceError } from '../../src/sync/source.ts';
+import { useStore } from '../hub/use-store.ts';
+import { newAddress, type StixObject } from '../support/stix-objects.ts';
+import { newIdentity } from '../support/taxii-server.ts';
+import { batch, createLab, fakeSource, type Lab, type Version } from './feed-lab.ts';
+
+const { store } = useStore();
+const never = new AbortController().signal;
+let lab: Lab;
+
+beforeAll(() => {
+  lab = createLab(store());
+});
+afterAll(() => lab.close());
+
+function versionsOf(objects: readonly Record<string, unknown>[]): Version[] {
+  return objects.map(({ id, modified }) => ({
+    id: String(id),
+    version: String(modified ?? '2026-02-03T04:05:06.000007Z'),
+  }));
+}
+
+/** A feed that has brought these, into a collection of its own, and what the next runs see upstream. */
+async function brought(objects: readonly object[]) {
+  const own = createLab(store());
+  const feed = await own.addFeed({ mirrorEvery: 86_400 });
+  own.follow(fakeSource([batch(1, objects)], versionsOf(objects as Record<string, unknown>[])));
+  await runFeed(own.deps, feed, usualRun, never);
+  const mirror = (listed: readonly Version[] | Error, limits: Partial<MirrorLimits> = {}) => {
+    own.follow(fakeSource([], listed));
+    return runFeed(own.deps, feed, { ...usualRun, mirror: { allowEmpty: false, maxShare: 50, ...limits } }, never);
+  };
+  return { own, feed, mirror };
+}
+
+const many = (count: number) => Array.from({ length: count }, () => newIdentity());
+
+describe('mirrored deletions', () => {
+  test('take away what the upstream has no more, observables too, and nothing that others published', async () => {
+    const [kept, gone, address, goneAddress] = [newIdentity(), newIdentity(), newAddress(), newAddress()];
+    const { own, mirror } = await brought([kept, gone, address, goneAddress]);
+    const published = newIdentity();
+    await store().addObjects(own.collection.id, 'alice', [
+      {
+        text: JSON.stringify(published),
+        id: published.id,
+        type: 'identity',
+        specVersion: '2.1',
+        version: String(published.modified),
+        versionKey: '2024-05-06T07:08:09',
+        digest: null,
+      },
+    ]);
+    const result = await mirror(versionsOf([kept, address as StixObject]));
+    expect(result).toMatchObject({ outcome: 'completed', counts: { ...noCounts, gone: 2 } });
+    expect(await own.ids()).toEqual([kept.id, address.id, published.id]);
+  });
+
+  test('take away one version of an object and keep the other', async () => {
+    const first = newIdentity();
+    const second = { ...first, modified: '2025-05-06T07:08:09.000Z', name: 'ACME Ltd' };
+    const { own, mirror } = await brought([first, second]);
+    expect(await mirror(versionsOf([second]))).toMatchObject({ counts: { gone: 1 } });
+    expect(await own.ids()).toEqual([second.id]);
+  });
+
+  test('take what is spelled otherwise for the same version', async () => {
+    const object = newIdentity({ modified: '2024-05-06T07:08:09.100Z' });
+    const { mirror } = await brought([object]);
+    expect(await mirror([{ id: object.id, version: '2024-05-06T07:08:09.1Z' }])).toMatchObject({ counts: { gone: 0 } });
+  });
+
+  test('delete nothing when the list ends early', async () => {
+    const objects = many(3);
+    const { own, mirror } = await brought(objects);
+    expect(await mirror(new SourceError('cut in mid-list', 'later'))).toMatchObject({
+      outcome: 'failed',
+      error: 'cut in mid-list',
+    });
+    expect(await own.ids()).toHaveLength(3);
+  });
+
+  test('delete nothing when the upstream is empty, unless that is allowed', async () => {
+    const { own, mirror } = await brought(many(3));
+    expect(await mirror([])).toMatchObject({ outcome: 'failed', error: expect.stringContaining('--allow-empty') });
+    expect(await own.ids()).toHaveLength(3);
+    expect(await mirror([], { allowEmpty: true })).toMatchObject({ counts: { gone: 3 } });
+  });
+
+  test('delete nothing when more than half is gone, unless that is allowed', async () => {
+    const objects = many(20);
+    const { own, mirror } = await brought(objects);
+    const left = versionsOf(objects.slice(0, 5));
+    expect(await mirror(left)).toMatchObject({ outcome: 'failed', error: expect.stringContaining('--allow-share 75') });
+    expect(await own.ids()).toHaveLength(20);
+    expect(await mirror(left, { maxShare: 75 })).toMatchObject({ counts: { gone: 15 } });
+  });
+
+  test('let come back what is there again', async () => {
+    const object = newIdentity();
+    const { own, feed, mirror } = await brought([object, newIdentity()]);
+    await mirror([{ id: 'identity--6b3b1a3c-0a41-4d6b-9f8e-0f8b5f0e3a11', version: '2024-05-06T07:08:09.000Z' }]);
+    expect(await own.ids()).toEqual([]);
+    own.follow(fakeSource([batch(1, []), batch(2, [object])]));
+    expect(await runFeed(own.deps, feed, usualRun, never)).toMatchObject({ counts: { ...noCounts, added: 1 } });
+  });
+
+  test('are compared as seldom as the feed says', async () => {
+    const { own, feed } = await brought(many(2));
+    own.follow(fakeSource([], []));
+    expect(await runFeed(own.deps, feed, usualRun, never)).toMatchObject({ outcome: 'completed' });
+  });
+});
