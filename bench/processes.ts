@@ -67,11 +67,13 @@ export async function startProcess(
   return { name, port, pid: child.pid ?? 0, faults: () => faults, stop };
 }
 
-/** Starts the product as it is installed: what was built, with the configuration it has by default. */
+/** What was built, run as `npm start` runs it. */
+export const product = [process.execPath, '--max-semi-space-size=16', join(root, 'dist', 'main.js')] as const;
+
+/** Starts the product with the configuration it has by default. */
 export function serve(place: Place, env: Readonly<Record<string, string>> = {}): Promise<Running> {
-  const command = [process.execPath, join(root, 'dist', 'main.js'), 'serve'] as const;
   const given = { HUIJU_STORE: place.store, HUIJU_COLLECTIONS: place.collections, HUIJU_PORT: '0' };
-  return startProcess('huiju serve', command, { ...given, ...env });
+  return startProcess('huiju serve', [...product, 'serve'], { ...given, ...env });
 }
 
 function fieldsOf(pid: number): string[] {

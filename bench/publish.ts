@@ -11,7 +11,17 @@ import { collection, createPlace, login, objectsPath, type Place } from './data-
 import { check, formatRequest, openConnection, run } from './load.ts';
 import { quantile, ratioOf, showProgress, summarise } from './measure.ts';
 import { createRandom, makeCatalogueObject, makeObject } from './objects.ts';
-import { forgetPeak, holdingsOf, peakOf, processorTime, type Running, runToEnd, serve, treeOf } from './processes.ts';
+import {
+  forgetPeak,
+  holdingsOf,
+  peakOf,
+  processorTime,
+  product,
+  type Running,
+  runToEnd,
+  serve,
+  treeOf,
+} from './processes.ts';
 import { type Report, round } from './report.ts';
 import type { Settings } from './settings.ts';
 import { findBundles, textsOf } from './validate.ts';
@@ -228,10 +238,7 @@ async function benchImport(report: Report, folder: string, { server, data }: Set
   await withPlace(server, async ({ store, collections }) => {
     const env = { HUIJU_STORE: store, HUIJU_COLLECTIONS: collections };
     const importing = (file: string) =>
-      runToEnd(
-        [process.execPath, join(root, 'dist', 'main.js'), 'import', file, '--collection', `bench/${collection}`],
-        env,
-      );
+      runToEnd([...product, 'import', file, '--collection', `bench/${collection}`], env);
     const idle = await importing(small);
     showProgress('importing 1 GB');
     const all = await importing(large);

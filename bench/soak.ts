@@ -6,12 +6,11 @@
 import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { root } from '../test/support/huiju.ts';
 import { collection, createPlace, login, objectsPath, type Place } from './data-set.ts';
 import { type Connection, check, formatRequest, openConnection } from './load.ts';
 import { quantile, showProgress } from './measure.ts';
 import { createRandom, makeObject } from './objects.ts';
-import { type Holdings, holdingsOf, type Running, runToEnd, startProcess } from './processes.ts';
+import { type Holdings, holdingsOf, product, type Running, runToEnd, startProcess } from './processes.ts';
 import { type Report, round } from './report.ts';
 import type { Settings } from './settings.ts';
 
@@ -176,7 +175,7 @@ export async function benchSoak(report: Report, { quick, isClaimed, server }: Se
   const all = seconds[0] + seconds[1];
   showProgress(`mixed load, ${all} s`);
   const { first, last, faults } = await soak({
-    program: [process.execPath, join(root, 'dist', 'main.js')],
+    program: product,
     seconds,
     server,
   });

@@ -1,6 +1,6 @@
 /** A line of the log as a person reads it on a terminal: aligned, in colour, an error with all that is known of it. */
 
-import { formatBytes, formatCount } from './text.ts';
+import { formatBytes, formatCount, printable } from './text.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 type Colour = 'red' | 'green' | 'yellow' | 'dim';
@@ -8,9 +8,8 @@ type Colour = 'red' | 'green' | 'yellow' | 'dim';
 const codes: Readonly<Record<Colour, number>> = { red: 31, green: 32, yellow: 33, dim: 2 };
 const indent = ' '.repeat(10);
 
-/** What clients send must not steer the terminal: control and invisible characters are shown as `?`. */
-function printable(value: unknown): string {
-  return (typeof value === 'string' ? value : (JSON.stringify(value) ?? '')).replace(/[\p{C}\u2028\u2029]/gu, '?');
+function show(value: unknown): string {
+  return printable(typeof value === 'string' ? value : (JSON.stringify(value) ?? ''));
 }
 
 function formatTime(value: unknown): string {
@@ -32,28 +31,28 @@ export function formatForTerminal(json: string, hasColours: boolean): string {
   const describeRequest = ({ status, user, method, path, objects, received, bytes, ms }: Fields): string =>
     [
       paint((typeof status === 'number' ? String(status) : 'left').padEnd(4), colourOf(status)),
-      printable(user ?? '-').padEnd(12),
-      printable(method).padEnd(6),
-      printable(path).padEnd(44),
+      show(user ?? '-').padEnd(12),
+      show(method).padEnd(6),
+      show(path).padEnd(44),
       (typeof objects === 'number' ? formatCount(objects, 'object') : '').padStart(14),
       formatBytes(Number(received ?? bytes ?? 0)).padStart(8),
       `${Math.round(Number(ms))} ms`.padStart(8),
     ].join('  ');
 
   const describeError = ({ error_code, description, error_id }: Fields): string =>
-    `${indent}${printable(error_code)}: ${printable(description)} ${paint(printable(error_id), 'dim')}`;
+    `${indent}${show(error_code)}: ${show(description)} ${paint(show(error_id), 'dim')}`;
 
   const describeEvent = (level: unknown, message: unknown, fields: Fields): string => {
     const colour: Colour = level === 'error' || level === 'fatal' ? 'red' : level === 'warn' ? 'yellow' : 'green';
-    const rest = Object.entries(fields).map(([name, value]) => `${name}=${printable(value)}`);
-    return [paint(String(level).padEnd(5), colour), printable(message ?? ''), ...rest].join('  ');
+    const rest = Object.entries(fields).map(([name, value]) => `${name}=${show(value)}`);
+    return [paint(String(level).padEnd(5), colour), show(message ?? ''), ...rest].join('  ');
   };
 
   const describeStack = (error: unknown): string[] => {
     const { stack, message } = (error ?? {}) as Fields;
     return String(stack ?? message ?? error)
       .split('\n')
-      .map((line) => indent + printable(line));
+      .map((line) => indent + show(line));
   };
 
   const { level, time, process, msg, err, ...fields }: Fields = JSON.parse(json);
@@ -61,6 +60,6 @@ export function formatForTerminal(json: string, hasColours: boolean): string {
     msg === 'request'
       ? [describeRequest(fields), ...(fields.error_id === undefined ? [] : [describeError(fields)])]
       : [describeEvent(level, msg, fields), ...(err === undefined ? [] : describeStack(err))];
-  const who = process === undefined ? '' : `  ${printable(process).padEnd(10)}`;
+  const who = process === undefined ? '' : `  ${show(process).padEnd(10)}`;
   return `${paint(formatTime(time) + who, 'dim')}  ${lines.join('\n')}\n`;
 }

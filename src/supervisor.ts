@@ -32,6 +32,11 @@ export type FromProcess =
 
 /** Where a process has the pipe of its log: after the three that every process has. */
 const logDescriptor = 3;
+/**
+ * Pages are short-lived buffers. V8 lets them fill 64 MB before it begins anew, which is more than processors cache; at
+ * 16 MB a page costs a quarter less, and the process takes less memory. `npm start` and the Dockerfile say the same.
+ */
+const youngGeneration = '--max-semi-space-size=16';
 /** A longer line of the log is left out; of what a process prints besides, so much is kept. */
 const maxLine = 1024 * 1024;
 const maxPrinted = 8 * 1024;
@@ -92,6 +97,40 @@ interface ServingProcess {
   end(): void;
 }
 
+interface Closable {
+  close(): void;
+}
+
+function isClosable(value: unknown): value is Closable {
+  return typeof value === 'object' && value !== null && 'close' in value && typeof value.close === 'function';
+}
+
+/** The process that each connection was handed to last. */
+const holders = new WeakMap<Closable, Worker>();
+
+/**
+ * Returns what closes the connection that was on its way to a process when it died. node:cluster hands on one at a time,
+ * and keeps it open until the process has it: its client would wait for ever. One that arrived is closed here already.
+ */
+function watchHandedOn(worker: Worker): () => void {
+  let last: Closable | undefined;
+  const { process: child } = worker;
+  child.send = new Proxy(child.send, {
+    apply: (send, self, given: unknown[]) => {
+      const [, handle] = given;
+      if (isClosable(handle)) {
+        last = handle;
+        holders.set(handle, worker);
+      }
+      return Reflect.apply(send, self, given);
+    },
+  });
+  return () => {
+    // A process that ends gives it back, and then it is another's.
+    if (last !== undefined && holders.get(last) === worker) last.close();
+  };
+}
+
 function keepPrinted(stream: Readable): () => string {
   let printed = '';
   stream.on('data', (chunk: Buffer) => {
@@ -116,7 +155,9 @@ function startProcess(worker: number, settings: Settings, write: (lines: string)
   const started = cluster.fork();
   const [, , printed, logged] = started.process.stdio as readonly Readable[];
   if (logged !== undefined) relayLines(logged, write);
+  const closeHandedOn = watchHandedOn(started);
   const ended = whenEnded(started, printed === undefined ? () => '' : keepPrinted(printed));
+  void ended.then(closeHandedOn);
   // A process that has just died hears nothing: that is told by its end.
   const tell = (message: ToProcess): void => void started.process.send(message, () => undefined);
   const serving = new Promise<Extract<FromProcess, { is: 'serving' }>>((resolve, reject) => {
@@ -148,6 +189,8 @@ function configureCluster(): void {
   cluster.setupPrimary({
     exec: fileURLToPath(threadUrl('./serving-process', import.meta.url)),
     args: [],
+    // What is given to this process counts more.
+    execArgv: [youngGeneration, ...process.execArgv],
     // The settings hold bytes.
     serialization: 'advanced',
     // Of its own it has the pipe of its log, and one for what a crash prints.

@@ -1,4 +1,4 @@
-/** Numbers as people read and write them. */
+/** Numbers as people read and write them, and what others wrote made fit to be shown. */
 
 const byteUnits = ['KiB', 'MiB', 'GiB', 'TiB'];
 
@@ -26,6 +26,11 @@ export function formatDuration(seconds: number): string {
 /** `1 object`, `12,345 objects`. */
 export function formatCount(count: number, noun: string): string {
   return `${count.toLocaleString('en-US')} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+/** What others wrote, as it may be shown: characters that steer a terminal or cannot be seen are `?`. */
+export function printable(text: string): string {
+  return text.replace(/[\p{C}\u2028\u2029]/gu, '?');
 }
 
 const spanUnits = new Map([

@@ -5,11 +5,13 @@ import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { OperatorError, systemReasonOf } from '../errors.ts';
 import { type TlpLevel, tlpLevels } from '../stix/markings.ts';
+import { formatMicros } from '../stix/timestamp.ts';
 import type { FeedDocument, FeedFilters, Peer, Schedule, SealedLogin, TlsFiles } from '../sync/feed.ts';
 import type { FeedChange, NewLogin } from '../sync/feeds.ts';
 import type { ApiRoot } from '../taxii/api-roots.ts';
 import { findCollection } from './find-collection.ts';
 import { readPassword } from './password-input.ts';
+import { findTime } from './when.ts';
 
 export interface SecretOptions {
   readonly user?: string;
@@ -28,6 +30,8 @@ export interface SettingOptions extends SecretOptions {
   readonly cron?: string;
   readonly jitter?: number;
   readonly type?: readonly string[];
+  readonly id?: readonly string[];
+  readonly addedAfter?: string;
   readonly versions?: 'all' | 'last' | 'first';
   readonly full?: boolean;
   readonly mirrorDeletions?: number | 'none';
@@ -65,8 +69,14 @@ function parseWhole(text: string): number {
   throw new InvalidArgumentError('Give a whole number.');
 }
 
-function parseTypes(text: string, before: readonly string[] = []): string[] {
-  return [...before, ...text.split(',')].filter((type) => type !== '');
+function parseNames(text: string, before: readonly string[] = []): string[] {
+  return [...before, ...text.split(',')].filter((name) => name !== '');
+}
+
+function parseTime(text: string): string {
+  const time = findTime(text);
+  if (time !== undefined) return formatMicros(time);
+  throw new InvalidArgumentError('Give a date or an RFC 3339 time such as 2026-01-31T00:00:00Z.');
 }
 
 /** The options by which a peer is logged in to and connected to. */
@@ -83,7 +93,10 @@ export function addSecretOptions(command: Command): Command {
     .option('--ca <file>', 'PEM file of the certificate authorities to trust in place of the usual ones')
     .option('--cert <file>', 'PEM file of a client certificate; together with --key')
     .option('--key <file>', 'PEM file of its private key')
-    .option('--allow-private', 'connect to private, loopback and link-local addresses too');
+    .option(
+      '--allow-private',
+      'the other end may have a private, loopback or link-local address; where it redirects may not',
+    );
 }
 
 /** The options that set how a feed works. */
@@ -94,7 +107,9 @@ export function addSettingOptions(command: Command): Command {
       .option('--every <span>', 'run so often: 30s, 15m, 12h, 1d; none: only when told to', orNone(parseSeconds))
       .option('--cron <expression>', 'run at these times, in UTC')
       .option('--jitter <span>', 'begin up to so much later, each time by chance', parseSeconds)
-      .option('--type <type>', 'only objects of these types, comma-separated; all for every type', parseTypes)
+      .option('--type <type>', 'only objects of these types, comma-separated; all for every type', parseNames)
+      .option('--id <id>', 'only objects with these ids, comma-separated; all for every id', parseNames)
+      .option('--added-after <time>', 'only what was added later; none: everything', orNone(parseTime))
       .addOption(new Option('--versions <which>', 'which versions of an object').choices(['all', 'last', 'first']))
       .option('--full', 'read everything anew at each run')
       .option(
@@ -153,12 +168,14 @@ export async function readLogin(
   return before === null ? { kind: 'bearer', secret } : { ...before, secret };
 }
 
-/** Absolute, since the server runs elsewhere; undefined when none is given. */
-export function readTlsFiles({ ca, cert, key }: SecretOptions): TlsFiles | undefined {
-  const given = Object.entries({ ca, cert, key }).flatMap(([name, file]) =>
-    file === undefined || file === 'none' ? [] : [[name, resolve(file)] as const],
-  );
-  return [ca, cert, key].every((file) => file === undefined) ? undefined : Object.fromEntries(given);
+/** The files that the options give, on top of those before; absolute, since the server runs elsewhere. */
+export function readTlsFiles({ ca, cert, key }: SecretOptions, before: TlsFiles = {}): TlsFiles {
+  const files = new Map(Object.entries(before));
+  for (const [name, file] of Object.entries({ ca, cert, key })) {
+    if (file === 'none') files.delete(name);
+    else if (file !== undefined) files.set(name, resolve(file));
+  }
+  return Object.fromEntries(files);
 }
 
 function readSchedule({ every, cron }: SettingOptions): Schedule | undefined {
@@ -168,30 +185,41 @@ function readSchedule({ every, cron }: SettingOptions): Schedule | undefined {
   return every === 'none' ? { kind: 'manual' } : { kind: 'every', seconds: every };
 }
 
-function changeFilters(
-  { types: before, ...rest }: FeedFilters,
+/** A list of names that an option gives, else that of before; `all` among them: no list. */
+function changeNames(
   given: readonly string[] | undefined,
-  versions: FeedFilters['versions'] = rest.versions,
-): FeedFilters {
-  const types = given ?? before;
-  if (types === undefined || types.includes('all')) return { ...rest, versions };
-  return { ...rest, versions, types: [...new Set(types)] };
+  before: readonly string[] | undefined,
+): string[] | undefined {
+  const names = given ?? before;
+  return names === undefined || names.includes('all') ? undefined : [...new Set(names)];
+}
+
+function changeFilters({ type, id, versions, addedAfter }: SettingOptions, before: FeedFilters): FeedFilters {
+  const [types, ids, after] = [
+    changeNames(type, before.types),
+    changeNames(id, before.ids),
+    addedAfter ?? before.addedAfter,
+  ];
+  return {
+    versions: versions ?? before.versions,
+    ...(types && { types }),
+    ...(ids && { ids }),
+    ...(after !== undefined && after !== 'none' && { addedAfter: after }),
+  };
 }
 
 /** The settings that the options give, on top of what was there. */
 export async function readSettings(
   options: SettingOptions,
-  before: Pick<FeedDocument, 'filters' | 'login'>,
+  before: Pick<FeedDocument, 'filters' | 'login' | 'tls'>,
 ): Promise<FeedChange> {
-  const { type, versions, mirrorDeletions, ceiling, unmarkedAs, full, pageSize, deadline, jitter, allowPrivate } =
-    options;
+  const { mirrorDeletions, ceiling, unmarkedAs, full, pageSize, deadline, jitter, allowPrivate } = options;
   const schedule = readSchedule(options);
   const login = options.login === false ? null : await readLogin(options, before.login);
-  const tls = readTlsFiles(options);
   return {
     ...(schedule && { schedule }),
     ...(login !== undefined && { login }),
-    ...(tls && { tls }),
+    tls: readTlsFiles(options, before.tls),
     ...(jitter !== undefined && { jitter }),
     ...(full !== undefined && { full }),
     ...(pageSize !== undefined && { pageSize }),
@@ -200,7 +228,7 @@ export async function readSettings(
     ...(mirrorDeletions !== undefined && { mirrorEvery: orNull(mirrorDeletions) }),
     ...(ceiling !== undefined && { ceiling: orNull(ceiling) }),
     ...(unmarkedAs !== undefined && { unmarkedAs: orNull(unmarkedAs) }),
-    ...((type !== undefined || versions !== undefined) && { filters: changeFilters(before.filters, type, versions) }),
+    filters: changeFilters(options, before.filters),
     ...(options.paused && { paused: true }),
   };
 }

@@ -9,7 +9,7 @@ import { retryQuarantine } from '../sync/operate.ts';
 import { dropEntries, getEntry, type QuarantineEntry, walkQuarantine } from '../sync/quarantine.ts';
 import { formatCount } from '../text.ts';
 import { entryHeading, entryResource, entryRow } from './feed-views.ts';
-import { printLine, printList } from './output.ts';
+import { formatJson, printLine, printList } from './output.ts';
 import { feedName, type JsonOption, untilStopped, withFeeds, withRuns } from './with-feeds.ts';
 
 async function printEntries(name: string, { json }: JsonOption): Promise<void> {
@@ -29,7 +29,7 @@ async function printEntry(name: string, key: string): Promise<void> {
   await withFeeds(async (deps) => {
     await getFeed(deps, name);
     const entry = await getEntry(deps.store, name, key);
-    printLine(JSON.stringify({ ...entryResource(entry), text: entry.text }, null, 2));
+    printLine(formatJson({ ...entryResource(entry), text: entry.text }));
   });
 }
 
@@ -37,14 +37,19 @@ async function retry(name: string, keys: readonly string[]): Promise<void> {
   const { done, refused, cut } = await withRuns((deps) =>
     untilStopped((signal) => retryQuarantine(deps, name, keys, signal)),
   );
-  const rest =
-    cut === 0 ? '' : `; ${formatCount(cut, 'text')} too long to be kept whole: run the feed with --from-start`;
+  const rest = cut === 0 ? '' : `; of ${formatCount(cut, 'other')} only a part is kept: run the feed with --from-start`;
   printLine(`${done} taken, ${refused} refused again${rest}`);
   if (refused > 0) process.exitCode = 1;
 }
 
-/** Writes to a file or to standard output, as fast as it takes them. */
-async function writeTexts(entries: AsyncIterable<QuarantineEntry>, file: string | undefined): Promise<number> {
+interface Written {
+  readonly written: number;
+  /** Of which only a part is kept. */
+  readonly leftOut: number;
+}
+
+/** Writes whole texts to a file or to standard output, as fast as it takes them. */
+async function writeTexts(entries: AsyncIterable<QuarantineEntry>, file: string | undefined): Promise<Written> {
   const out = file === undefined ? process.stdout : createWriteStream(file, { flags: 'wx', mode: 0o600 });
   if (file !== undefined) {
     await once(out, 'open').catch((error: unknown) => {
@@ -52,20 +57,24 @@ async function writeTexts(entries: AsyncIterable<QuarantineEntry>, file: string 
     });
   }
   let written = 0;
+  let leftOut = 0;
   for await (const { text, isCut } of entries) {
-    if (isCut) continue;
-    if (!out.write(`${text}\n`)) await once(out, 'drain');
-    written += 1;
+    if (isCut) leftOut += 1;
+    else {
+      if (!out.write(`${text}\n`)) await once(out, 'drain');
+      written += 1;
+    }
   }
   if (file !== undefined) await new Promise<void>((resolve) => out.end(() => resolve()));
-  return written;
+  return { written, leftOut };
 }
 
 async function exportEntries(name: string, { out }: { readonly out?: string }): Promise<void> {
   await withFeeds(async (deps) => {
     await getFeed(deps, name);
-    const written = await writeTexts(walkQuarantine(deps.store, name), out);
+    const { written, leftOut } = await writeTexts(walkQuarantine(deps.store, name), out);
     if (out !== undefined) printLine(`${formatCount(written, 'object')} written to ${out}`);
+    if (leftOut > 0) process.stderr.write(`huiju: left out ${formatCount(leftOut, 'text')} kept only in part\n`);
   });
 }
 

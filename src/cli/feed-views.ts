@@ -6,12 +6,7 @@ import type { FeedView } from '../sync/feeds.ts';
 import type { QuarantineEntry } from '../sync/quarantine.ts';
 import { maxFailures } from '../sync/schedule.ts';
 import type { ApiRoot } from '../taxii/api-roots.ts';
-import { formatBytes, formatDuration } from '../text.ts';
-
-// Others wrote it, and it must not steer the terminal.
-export function printable(text: string): string {
-  return text.replace(/\p{C}/gu, '?');
-}
+import { formatBytes, formatCount, formatDuration, printable } from '../text.ts';
 
 /** `30s`, `15m`, `1d`: in the largest unit of which it is a multiple. */
 function formatSeconds(seconds: number): string {
@@ -27,7 +22,7 @@ function describeSchedule(schedule: Schedule): string {
 }
 
 /** `ROOT/ALIAS` of a collection; its id when no file declares it. */
-export function nameOfCollection(roots: readonly ApiRoot[], id: string): string {
+function nameOfCollection(roots: readonly ApiRoot[], id: string): string {
   for (const root of roots) {
     const found = root.collections.find((collection) => collection.id === id);
     if (found !== undefined) return `${root.name}/${found.alias ?? found.id}`;
@@ -130,6 +125,11 @@ function describeCounts({ added, duplicate, refused, withheld, gone }: Counts): 
   return `${added} added, ${duplicate} duplicate, ${refused} refused, ${withheld} withheld, ${gone} gone`;
 }
 
+function describeRate(run: RunReport): string {
+  const { bytes, objects_per_second: rate } = runResource(run);
+  return `${formatBytes(bytes)}${rate === null ? '' : `, ${formatCount(rate, 'object')}/s`}`;
+}
+
 function describeStep({ state, lag }: FeedView): string {
   if (state.inStepAt === null) return 'not yet in step';
   return `in step at ${shorten(state.inStepAt)}, ${formatLag(lag)} ago`;
@@ -139,7 +139,7 @@ function describeStep({ state, lag }: FeedView): string {
 export function feedLines(view: FeedView, roots: readonly ApiRoot[]): string[] {
   const { feed, state } = view;
   const resource = feedResource(view, roots);
-  const { types, versions } = feed.filters;
+  const { types, ids, versions, addedAfter } = feed.filters;
   const entries: readonly (readonly [string, string | null])[] = [
     ['Feed', feed.name],
     ['From', resource.from],
@@ -148,7 +148,13 @@ export function feedLines(view: FeedView, roots: readonly ApiRoot[]): string[] {
     ['Schedule', `${resource.schedule}${feed.jitter > 0 ? `, up to ${formatSeconds(feed.jitter)} later` : ''}`],
     [
       'Asks for',
-      `${types?.join(', ') ?? 'every type'}, ${versions} versions${feed.full ? ', everything at each run' : ''}`,
+      [
+        types?.join(', ') ?? 'every type',
+        ...(ids === undefined ? [] : [`${formatCount(ids.length, 'id')}`]),
+        `${versions} versions`,
+        ...(addedAfter === undefined ? [] : [`added after ${addedAfter}`]),
+        ...(feed.full ? ['everything at each run'] : []),
+      ].join(', '),
     ],
     ['Deletions', feed.mirrorEvery === null ? 'not mirrored' : `mirrored every ${formatSeconds(feed.mirrorEvery)}`],
     ['Ceiling', feed.ceiling ?? 'that of the collection'],
@@ -166,7 +172,7 @@ export function feedLines(view: FeedView, roots: readonly ApiRoot[]): string[] {
       'Last run',
       state.lastRun === null
         ? '-'
-        : `${state.lastRun.outcome}: ${describeCounts(state.lastRun.counts)}, ${shorten(state.lastRun.endedAt)}`,
+        : `${state.lastRun.outcome}: ${describeCounts(state.lastRun.counts)}, ${describeRate(state.lastRun)}, ${shorten(state.lastRun.endedAt)}`,
     ],
     ['Last error', state.lastRun?.error ?? null],
     ['Failures', state.failures === 0 ? null : `${state.failures} in a row`],

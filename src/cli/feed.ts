@@ -8,7 +8,7 @@ import { usualShare } from '../sync/mirror.ts';
 import { discover, runNow, testFeed } from '../sync/operate.ts';
 import { describeRun } from '../sync/run.ts';
 import type { Discovered } from '../sync/taxii-discovery.ts';
-import { formatCount } from '../text.ts';
+import { formatCount, printable } from '../text.ts';
 import {
   addSecretOptions,
   addSettingOptions,
@@ -21,17 +21,8 @@ import {
   type SettingOptions,
 } from './feed-options.ts';
 import { registerQuarantine } from './feed-quarantine.ts';
-import {
-  feedHeading,
-  feedLines,
-  feedResource,
-  feedRow,
-  printable,
-  runHeading,
-  runResource,
-  runRow,
-} from './feed-views.ts';
-import { printLine, printList } from './output.ts';
+import { feedHeading, feedLines, feedResource, feedRow, runHeading, runResource, runRow } from './feed-views.ts';
+import { formatJson, printLine, printList } from './output.ts';
 import { startProgress } from './progress.ts';
 import { feedName, type JsonOption, untilStopped, withFeeds, withRuns } from './with-feeds.ts';
 
@@ -64,7 +55,7 @@ async function printFeeds({ json }: JsonOption): Promise<void> {
 async function printFeed(name: string, { json }: JsonOption): Promise<void> {
   await withFeeds(async (deps) => {
     const view = await showFeed(deps, name);
-    if (json) printLine(JSON.stringify(feedResource(view, deps.roots), null, 2));
+    if (json) printLine(formatJson(feedResource(view, deps.roots)));
     else for (const line of feedLines(view, deps.roots)) printLine(line);
   });
 }
@@ -138,9 +129,9 @@ function discoveredRows({ roots }: Discovered): string[][] {
 
 async function printDiscovered(url: string, options: SecretOptions & JsonOption): Promise<void> {
   const [login, tls] = [await readLogin(options), readTlsFiles(options)];
-  const request = { url, allowPrivate: options.allowPrivate === true, ...(login && { login }), ...(tls && { tls }) };
+  const request = { url, allowPrivate: options.allowPrivate === true, ...(login && { login }), tls };
   const discovered = await untilStopped((signal) => discover(request, signal));
-  if (options.json) printLine(JSON.stringify(discovered, null, 2));
+  if (options.json) printLine(formatJson(discovered));
   else printList([], false, ['API ROOT', 'COLLECTION', 'TITLE', 'YOU MAY'], discoveredRows(discovered));
 }
 

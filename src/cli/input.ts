@@ -4,8 +4,8 @@ import { createReadStream } from 'node:fs';
 import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { addAbortSignal } from 'node:stream';
-import { createGunzip } from 'node:zlib';
 import { OperatorError } from '../errors.ts';
+import { gunzip } from '../gunzip.ts';
 import { createScanner, ScanError, type ScanOptions, type ScanResult } from '../stix/scan.ts';
 import { cannot, isGzipFault } from './reason.ts';
 
@@ -46,10 +46,6 @@ function detectForm(name: string, beginning: Buffer): Input['form'] {
   return first.startsWith('{') && isWhole && isJsonObject(second) ? 'lines' : 'document';
 }
 
-function isGzip(beginning: Uint8Array): boolean {
-  return beginning[0] === 0x1f && beginning[1] === 0x8b;
-}
-
 async function* counted(
   chunks: AsyncIterable<Uint8Array>,
   onBytes?: (count: number) => void,
@@ -58,31 +54,6 @@ async function* counted(
     onBytes?.(chunk.length);
     yield chunk;
   }
-}
-
-async function* unpacked(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const iterator = chunks[Symbol.asyncIterator]();
-  let pending: Uint8Array[] = [];
-  let length = 0;
-  for (let next = await iterator.next(); !next.done; next = await iterator.next()) {
-    pending.push(next.value);
-    length += next.value.length;
-    if (length >= 2) break;
-  }
-  async function* whole(): AsyncGenerator<Uint8Array> {
-    yield* pending;
-    pending = [];
-    for (let next = await iterator.next(); !next.done; next = await iterator.next()) yield next.value;
-  }
-  if (!isGzip(Buffer.concat(pending))) {
-    yield* whole();
-    return;
-  }
-  const { Readable } = await import('node:stream');
-  const source = Readable.from(whole());
-  const gunzip = source.pipe(createGunzip());
-  source.once('error', (error) => gunzip.destroy(error));
-  for await (const chunk of gunzip) yield chunk as Buffer;
 }
 
 async function peek(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
@@ -108,7 +79,7 @@ async function* fromStandardInput(signal: AbortSignal | undefined): AsyncGenerat
 
 async function openStandardInput(signal: AbortSignal | undefined): Promise<Input> {
   let counter: ((count: number) => void) | undefined;
-  const iterator = unpacked(counted(fromStandardInput(signal), (count) => counter?.(count)));
+  const iterator = gunzip(counted(fromStandardInput(signal), (count) => counter?.(count)));
   const parts: Uint8Array[] = [];
   let length = 0;
   let fault: unknown;
@@ -187,7 +158,7 @@ export async function openInput(path: string, signal?: AbortSignal): Promise<Inp
   await (await open(path)).close();
   const isRepeatable = status.isFile();
   const read: Input['read'] = (onBytes) =>
-    unpacked(counted(createReadStream(path, signal === undefined ? {} : { signal }), onBytes));
+    gunzip(counted(createReadStream(path, signal === undefined ? {} : { signal }), onBytes));
   const form = detectForm(path, isRepeatable ? await peek(read()) : Buffer.alloc(0));
   return { name: path, size: isRepeatable ? status.size : undefined, form, isRepeatable, read };
 }

@@ -13,6 +13,19 @@ export function printLine(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
+/** Each unit of it as JSON escapes it. */
+function escapeUnits(character: string): string {
+  return character
+    .split('')
+    .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+    .join('');
+}
+
+/** JSON for programs that a terminal can show too: what would steer it or cannot be seen is escaped. */
+export function formatJson(value: object): string {
+  return JSON.stringify(value, null, 2).replace(/[^\P{C}\n]|[\u2028\u2029]/gu, escapeUnits);
+}
+
 /** Writes a list: as JSON for programs, else its rows as a table. */
 export function printList(
   items: readonly object[],
@@ -20,5 +33,5 @@ export function printList(
   heading: readonly string[],
   rows: readonly (readonly string[])[],
 ): void {
-  printLine(asJson ? JSON.stringify(items, null, 2) : formatTable([heading, ...rows]));
+  printLine(asJson ? formatJson(items) : formatTable([heading, ...rows]));
 }

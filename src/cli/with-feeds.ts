@@ -2,7 +2,7 @@
 
 import type { Config } from '../config.ts';
 import { watchExtensions } from '../hub/registered-extensions.ts';
-import { loadSecretKeys } from '../hub/secrets.ts';
+import { getSecretKeys, loadSecretKeys } from '../hub/secrets.ts';
 import { microsNow } from '../stix/timestamp.ts';
 import { systemClock } from '../sync/clock.ts';
 import type { FeedsDeps } from '../sync/feeds.ts';
@@ -35,8 +35,10 @@ export function withFeeds<T>(work: (deps: FeedsDeps & Declared, config: Config) 
 
 /** The same, with all that a run needs. */
 export function withRuns<T>(work: (deps: OperateDeps) => Promise<T>): Promise<T> {
-  return withFeeds(async (feeds, { maxObjectLength }) => {
-    const { store, roots, secretKeys, clock } = feeds;
+  return withFeeds(async (feeds, config) => {
+    const { store, roots, clock } = feeds;
+    const { maxObjectLength } = config;
+    const secretKeys = () => getSecretKeys(config.secretKeys, config.store);
     const checker = startChecker(1);
     const collections = roots.flatMap((root) => root.collections);
     try {

@@ -33,7 +33,7 @@ const nobody: Asker = { network: '', name: '', isFamiliar: true };
 const phcFormat =
   /^\$argon2id\$v=19\$m=(\d{1,7}),t=(\d{1,2}),p=(\d{1,2})\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{22,86})$/;
 
-/** To be called at the start of a process that is one of several: together they hash no more at once than one would. */
+/** To be called at the start of a process that is one of several: together they hash two at once, or one each. */
 export function shareHashing(processes: number): void {
   turns = createShare(processes);
 }

@@ -158,14 +158,30 @@ export async function findStoreKeys(store: StoreLocation): Promise<SecretKeys | 
   return store.kind === 'sqlite' ? findKeys(pathBeside(store.path)) : undefined;
 }
 
+const needsKeyFile =
+  'secrets in a MongoDB store need a key that all servers share: set HUIJU_SECRET_KEY_FILE on each to a file with the same key, which `openssl rand -hex 32` makes';
+
 /**
- * The keys: those that are configured; else of the file `secret-key` beside the embedded store, which is made when there
+ * The keys to open with: those that are configured, else of the file beside the embedded store. Throws OperatorError when
+ * there are none: to make one would open nothing.
+ */
+export async function getSecretKeys(configured: SecretKeys | undefined, store: StoreLocation): Promise<SecretKeys> {
+  if (configured !== undefined) return configured;
+  if (store.kind !== 'sqlite') throw new OperatorError(needsKeyFile);
+  const found = await findStoreKeys(store);
+  if (found !== undefined) return found;
+  const path = pathBeside(store.path);
+  throw new OperatorError(
+    `the key file ${path} is missing, which opens the secrets of this store: put it back, name it by HUIJU_SECRET_KEY_FILE, or set the secrets anew`,
+  );
+}
+
+/**
+ * The keys to seal with: those that are configured; else of the file `secret-key` beside the embedded store, which is made when there
  * is none. Throws OperatorError when there can be none.
  */
 export async function loadSecretKeys(configured: SecretKeys | undefined, store: StoreLocation): Promise<SecretKeys> {
   if (configured !== undefined) return configured;
   if (store.kind === 'sqlite') return (await findStoreKeys(store)) ?? makeKeys(pathBeside(store.path));
-  throw new OperatorError(
-    'secrets in a MongoDB store need a key that all servers share: set HUIJU_SECRET_KEY_FILE on each to a file with the same key, which `openssl rand -hex 32` makes',
-  );
+  throw new OperatorError(needsKeyFile);
 }

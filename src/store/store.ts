@@ -56,6 +56,12 @@ export interface Provenance {
   readonly origin: string | null;
 }
 
+/**
+ * Kinds of records that say how far somebody has come in collections. A snapshot has them as of its beginning: one that is
+ * ahead of its collection would skip what lies between, one that is behind finds again what is there.
+ */
+export const positionKinds: readonly string[] = ['feed-state'];
+
 /** Who deletes what is older than its collection keeps. Not a name that a user can have. */
 export const retentionUser = '(retention)';
 
@@ -418,7 +424,7 @@ export interface Store {
 
   /**
    * Everything that the store holds, for `restoreStore`: `sequence`, collections, objects by seq, tombstones by seq, then the
-   * rest. Each collection is as of one moment after the call. Neither stops writers nor is it started over by them. Read it
+   * rest. Each collection is as of one moment after the call, and records of `positionKinds` of before it. Neither stops writers nor is it started over by them. Read it
    * to its end, or give it up, before the store is closed.
    */
   readSnapshot(): AsyncIterable<SnapshotPart>;

@@ -3,14 +3,13 @@
  * operator's own network; so what counts is the address of the very connection, not what was looked up before.
  */
 
-import { lookup as systemLookup } from 'node:dns';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 
 /** What must not be connected to, and why. */
 export class AddressRefused extends Error {
   constructor(host: string, address: string, kind: string) {
     const shown = host === address ? address : `${host} is ${address}, which`;
-    super(`${shown} is ${kind}; if the feed's peer is meant to be there, allow private addresses for this feed`);
+    super(`${shown} is ${kind}; if the peer is meant to be there, give its own URL and --allow-private`);
     this.name = 'AddressRefused';
   }
 }
@@ -89,7 +88,7 @@ export function assertPublicHost(host: string): void {
 }
 
 /** Looks names up as `lookup` does and passes on only what may be connected to; fails with AddressRefused if nothing is left. */
-export function guardLookup(lookup: LookupFunction = systemLookup): LookupFunction {
+export function guardLookup(lookup: LookupFunction): LookupFunction {
   return (hostname, options, callback) => {
     lookup(hostname, { ...options, all: true }, (error, found) => {
       if (error !== null) return callback(error, []);

@@ -22,11 +22,13 @@ export type Schedule =
   /** A cron expression, in UTC. */
   | { readonly kind: 'cron'; readonly expression: string };
 
-/** Of what the peer is asked for. Each but `versions` may be absent: all. */
+/** What is asked for. Each but `versions` may be absent: all. */
 export interface FeedFilters {
   readonly types?: readonly string[];
   readonly ids?: readonly string[];
   readonly versions: 'all' | 'last' | 'first';
+  /** Only what was added later there (for a feed that pushes: here), an RFC 3339 time. */
+  readonly addedAfter?: string;
 }
 
 /** How the peer is logged in to; `secret` is sealed (`hub/secrets.ts`) and never shown. */
@@ -135,10 +137,16 @@ export function principalOf(name: string): string {
   return `feed:${name}`;
 }
 
+// Keys travel in queries.
+function showWithoutQuery(text: string): string {
+  const { origin, pathname, search } = new URL(text);
+  return `${origin}${pathname}${search === '' ? '' : '?…'}`;
+}
+
 /** The peer as a person reads it. */
 export function describePeer(peer: Peer): string {
   if (peer.kind === 'taxii') return `${peer.root} ${peer.collection}`;
-  if (peer.kind === 'web') return peer.url;
+  if (peer.kind === 'web') return showWithoutQuery(peer.url);
   return peer.kind === 'folder' ? peer.path : 'standard input';
 }
 

@@ -6,7 +6,7 @@
 import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { watchExtensions } from '../hub/registered-extensions.ts';
-import { loadSecretKeys } from '../hub/secrets.ts';
+import { getSecretKeys } from '../hub/secrets.ts';
 import { microsNow } from '../stix/timestamp.ts';
 import { openStore } from '../store/open-store.ts';
 import { startChecker } from '../taxii/checker.ts';
@@ -47,7 +47,7 @@ async function main({ store: location, roots, maxObjectLength, secretKeys }: Fee
     now: microsNow,
     maxObjectLength,
     clock: systemClock,
-    peers: createPeers({ secretKeys: () => loadSecretKeys(secretKeys, location), clock: systemClock, maxObjectLength }),
+    peers: createPeers({ secretKeys: () => getSecretKeys(secretKeys, location), clock: systemClock, maxObjectLength }),
     findCollection: (id) => collections.get(id),
     onRun: (feed, { unforeseen: _said, ...result }) =>
       say({ kind: 'run', feed: feed.name, words: describeRun(feed, result), result }),

@@ -1,6 +1,6 @@
 /** Feeds as operations: what `huiju feed` calls, and an HTTP API can. */
 
-import { listMistakes, OperatorError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import { isName, nameRule } from '../hub/names.ts';
 import { changeRecord, dropRecord, walkRecords } from '../hub/records.ts';
 import { type SecretKey, seal } from '../hub/secrets.ts';
@@ -20,10 +20,11 @@ import {
   principalOf,
   type SealedLogin,
 } from './feed.ts';
+import { assertFeed } from './feed-faults.ts';
 import { historyKind } from './feed-history.ts';
 import { changeIdleState, type FeedState, getState, isRunning, stateKind } from './feed-state.ts';
 import { countQuarantine, dropQuarantine } from './quarantine.ts';
-import { assertCron, firstRunAt } from './schedule.ts';
+import { firstRunAt } from './schedule.ts';
 
 export interface FeedsDeps {
   readonly store: Store;
@@ -63,55 +64,6 @@ export interface FeedView {
   readonly lag: number | undefined;
 }
 
-const longestUrl = 1000;
-const leastDeadline = 10;
-const mostPageSize = 10_000;
-
-function findUrlFault(text: string): string | undefined {
-  const url = URL.parse(text);
-  if (url === null || !['http:', 'https:'].includes(url.protocol)) return 'must be an absolute https:// or http:// URL';
-  if (url.username !== '' || url.password !== '') {
-    return 'must not hold a user name or password: give --user, and the password by --password-stdin';
-  }
-  if (text.length > longestUrl) return `must have ${longestUrl} characters at most`;
-  return undefined;
-}
-
-function findPeerFaults(direction: FeedDocument['direction'], peer: Peer): string[] {
-  const url = peer.kind === 'taxii' ? peer.root : peer.kind === 'web' ? peer.url : undefined;
-  const fault = url === undefined ? undefined : findUrlFault(url);
-  if (fault !== undefined) return [`the URL ${fault}`];
-  if (direction === 'push' && (peer.kind === 'web' || peer.kind === 'stream')) {
-    return ['a feed pushes to a TAXII collection or to a folder: name the collection with --target'];
-  }
-  return [];
-}
-
-function findSettingFaults({ direction, peer, ...settings }: Omit<FeedDocument, 'createdAt' | 'collection'>): string[] {
-  const faults: string[] = [];
-  const { deadline, pageSize, schedule, mirrorEvery, ceiling, unmarkedAs, tls } = settings;
-  if (deadline < leastDeadline) faults.push(`the deadline is ${deadline} seconds: at least ${leastDeadline}`);
-  if (pageSize < 1 || pageSize > mostPageSize) faults.push(`the page size is ${pageSize}: 1 to ${mostPageSize}`);
-  if (schedule.kind !== 'manual' && peer.kind === 'stream') {
-    faults.push('standard input is read by `huiju feed run` alone: give no schedule');
-  }
-  if (mirrorEvery !== null && (direction === 'push' || peer.kind !== 'taxii')) {
-    faults.push('deletions are mirrored from TAXII collections alone');
-  }
-  if (direction === 'push' && (ceiling !== null || unmarkedAs !== null)) {
-    faults.push('ceiling and default marking are for what comes in: the collection has its own ceiling');
-  }
-  if ((tls.cert === undefined) !== (tls.key === undefined)) faults.push('client certificate and key go together');
-  return faults;
-}
-
-function assertValid(document: FeedDocument): void {
-  const { schedule } = document;
-  if (schedule.kind === 'cron') assertCron(schedule.expression);
-  const faults = [...findPeerFaults(document.direction, document.peer), ...findSettingFaults(document)];
-  if (faults.length > 0) throw new OperatorError(listMistakes(faults));
-}
-
 async function sealLogin(deps: FeedsDeps, name: string, login: NewLogin | null): Promise<SealedLogin | null> {
   if (login === null) return null;
   return { ...login, secret: seal(await deps.secretKeys(), login.secret, principalOf(name)) };
@@ -131,7 +83,8 @@ export async function addFeed(deps: FeedsDeps, { name, settings, ...request }: N
     walk: 0,
     createdAt: new Date(deps.clock.now()).toISOString(),
   };
-  assertValid({ ...document, ...settings, login: null });
+  // Before a key is made for the login.
+  assertFeed({ ...document, ...settings, login: settings.login ?? null });
   const whole = { ...document, ...(await settle(deps, name, settings)) };
   if (!(await deps.store.putRecord(feedKind, name, 0, whole, {}))) {
     throw new OperatorError(`the feed ${name} exists already; \`huiju feed edit\` changes it`);
@@ -197,12 +150,14 @@ async function replan(deps: FeedsDeps, name: string): Promise<void> {
 /** Changes settings. A run under way stops, and the next one goes on with what was changed. */
 export async function editFeed(deps: FeedsDeps, name: string, change: FeedChange): Promise<void> {
   const settings = await settle(deps, name, change);
+  // What another version of Huiju took can still be paused, and removed.
+  const isJudged = Object.keys(change).some((setting) => setting !== 'paused');
   const found = await changeRecord(deps.store, feedKind, name, (record) => {
     const { name: _name, revision: _revision, ...before } = parseFeed(record);
     // What was left out before would never come: the other end is walked from its beginning.
     const asksAnew = change.filters !== undefined && JSON.stringify(change.filters) !== JSON.stringify(before.filters);
     const document = { ...before, ...settings, walk: before.walk + (asksAnew ? 1 : 0) };
-    assertValid(document);
+    if (isJudged) assertFeed(document);
     return { document, keys: {} };
   });
   if (!found) throw await unknownFeed(deps.store, name);

@@ -1,13 +1,15 @@
 /**
  * Follows a folder into which others put files: bundles, envelopes, single objects or NDJSON, packed or not. A file is
  * read when it is complete, and again when its content has changed; moving it or giving it another name changes nothing.
+ * Whoever may write into the folder may not make us read what lies elsewhere: links lead to files within it or nowhere.
  */
 
 import { createHash } from 'node:crypto';
-import { type BigIntStats, createReadStream } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { type BigIntStats, constants } from 'node:fs';
+import { type FileHandle, open, opendir, realpath, stat } from 'node:fs/promises';
+import { join, sep } from 'node:path';
 import { codeOf, systemReasonOf } from '../errors.ts';
+import { UnpackedTooLong } from '../gunzip.ts';
 import { ScanError } from '../stix/scan.ts';
 import { isUnreadable, type Piece, readTexts } from './object-texts.ts';
 import { type Batch, type Position, type Source, SourceError, type Unreadable } from './source.ts';
@@ -16,6 +18,8 @@ export interface FolderSourceOptions {
   readonly folder: string;
   /** Bytes of one object; longer ones are unreadable. */
   readonly maxObjectLength: number;
+  /** Bytes of a packed file, unpacked; 16 GiB if absent. */
+  readonly mostUnpacked?: number;
   /** Milliseconds for which a file must not have changed to count as complete; 2000 if absent. */
   readonly settled?: number;
   /** The clock, in milliseconds. */
@@ -24,6 +28,8 @@ export interface FolderSourceOptions {
 
 interface Found {
   readonly path: string;
+  /** Names the file, whatever its content. */
+  readonly inode: string;
   /** Names the content, wherever the file lies. */
   readonly fingerprint: string;
   /** When it was changed last, its name included, in milliseconds by the clock of this machine (copying keeps `mtime`). */
@@ -44,11 +50,18 @@ function fingerprintOf({ ino, size, mtimeNs }: BigIntStats): string {
   return createHash('sha256').update(text).digest('base64url').slice(0, fingerprintLength);
 }
 
-async function findFile(path: string): Promise<Found | undefined> {
+function inodeOf({ dev, ino }: BigIntStats): string {
+  return `${dev} ${ino}`;
+}
+
+/** The file of a path; of a link only one that is in the folder too. */
+async function findFile(path: string, isLink: boolean, folder: string): Promise<Found | undefined> {
   try {
+    if (isLink && !(await realpath(path)).startsWith(`${folder}${sep}`)) return undefined;
     const stats = await stat(path, { bigint: true });
     if (!stats.isFile()) return undefined;
-    return { path, fingerprint: fingerprintOf(stats), changedAt: Number(stats.ctimeNs / 1_000_000n) };
+    const changedAt = Number(stats.ctimeNs / 1_000_000n);
+    return { path, inode: inodeOf(stats), fingerprint: fingerprintOf(stats), changedAt };
   } catch (error) {
     // Moved or removed since the folder was listed, or a link that leads nowhere.
     if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ELOOP') return undefined;
@@ -56,22 +69,41 @@ async function findFile(path: string): Promise<Found | undefined> {
   }
 }
 
+/** Opens what was found. Throws when something else stands there by now, a pipe that never ends for example. */
+async function openFound({ path, inode }: Found): Promise<FileHandle> {
+  // Else opening a pipe waits until somebody writes to it.
+  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    if (inodeOf(await handle.stat({ bigint: true })) !== inode) throw new Error('it was replaced by something else');
+    return handle;
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
 /** The files in and below a folder by their names; hidden ones are left out, and so are links to folders. */
-async function listFiles(folder: string, files: Found[] = []): Promise<Found[]> {
-  for (const entry of await readdir(folder, { withFileTypes: true })) {
+async function* walkFiles(folder: string, top: string): AsyncGenerator<Found> {
+  for await (const entry of await opendir(folder)) {
     if (entry.name.startsWith('.')) continue;
     const path = join(folder, entry.name);
-    if (entry.isDirectory()) await listFiles(path, files);
+    if (entry.isDirectory()) yield* walkFiles(path, top);
     else if (readable.test(entry.name)) {
-      const file = await findFile(path);
-      if (file !== undefined) files.push(file);
+      const file = await findFile(path, entry.isSymbolicLink(), top);
+      if (file !== undefined) yield file;
     }
-    if (files.length > mostFiles) {
-      throw new SourceError(
-        `the folder ${folder} has more than ${mostFiles} files: move those away that were read`,
-        'never',
-      );
-    }
+  }
+}
+
+async function listFiles(folder: string): Promise<Found[]> {
+  const files: Found[] = [];
+  for await (const file of walkFiles(folder, await realpath(folder))) {
+    files.push(file);
+    if (files.length <= mostFiles) continue;
+    throw new SourceError(
+      `the folder ${folder} has more than ${mostFiles} files: move those away that were read`,
+      'never',
+    );
   }
   return files;
 }
@@ -87,7 +119,7 @@ function readFingerprints(from: Position | undefined): Set<string> {
 
 /** Reads files oldest first; one that is broken is unreadable and does not hinder the others. */
 export function createFolderSource(options: FolderSourceOptions): Source {
-  const { folder, maxObjectLength, settled = 2000, now = Date.now } = options;
+  const { folder, maxObjectLength, mostUnpacked = 16 * 1024 ** 3, settled = 2000, now = Date.now } = options;
 
   async function list(): Promise<Found[]> {
     try {
@@ -102,9 +134,11 @@ export function createFolderSource(options: FolderSourceOptions): Source {
   }
 
   /** The texts of a file. Returns whether the file could be read; a broken one could. */
-  async function* readFile({ path }: Found, signal: AbortSignal): AsyncGenerator<Piece, boolean> {
+  async function* readFile(file: Found, signal: AbortSignal): AsyncGenerator<Piece, boolean> {
+    const { path } = file;
     try {
-      yield* readTexts(createReadStream(path, { signal }), maxObjectLength, linesName.test(path));
+      const stream = (await openFound(file)).createReadStream({ signal });
+      yield* readTexts(stream, { maxObjectLength, mostUnpacked, isLines: linesName.test(path) });
       return true;
     } catch (error) {
       signal.throwIfAborted();
@@ -114,7 +148,7 @@ export function createFolderSource(options: FolderSourceOptions): Source {
       const message = `The file ${path} cannot be read: ${systemReasonOf(error)}.`;
       yield { code: 'file-unreadable', message, text: '' };
       // Packed wrongly: that is its content, and does not change by itself.
-      return code.startsWith('Z_');
+      return code.startsWith('Z_') || error instanceof UnpackedTooLong;
     }
   }
 

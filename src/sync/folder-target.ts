@@ -1,7 +1,7 @@
 /** Pushing to a folder: one bundle file for each batch, which is there whole or not at all. */
 
 import { createHash } from 'node:crypto';
-import { open, rename, stat } from 'node:fs/promises';
+import { open, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemReasonOf } from '../errors.ts';
 import type { Target } from './push.ts';
@@ -25,14 +25,18 @@ async function sync(path: string): Promise<void> {
 async function writeWhole(folder: string, name: string, text: string): Promise<void> {
   // Hidden until it is whole: who watches the folder leaves such names alone.
   const unfinished = join(folder, `.${name}.part`);
-  const handle = await open(unfinished, 'w', 0o644);
+  // A link that somebody put there would be followed.
+  const handle = await open(unfinished, 'wx', 0o644);
   try {
     await handle.writeFile(text);
     await handle.sync();
+    await rename(unfinished, join(folder, name));
+  } catch (error) {
+    await rm(unfinished, { force: true });
+    throw error;
   } finally {
     await handle.close();
   }
-  await rename(unfinished, join(folder, name));
   await sync(folder);
 }
 

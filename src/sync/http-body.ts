@@ -3,7 +3,8 @@
 import { type Duplex, pipeline, type Readable } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import { formatBytes } from '../text.ts';
-import { HttpFault, showUrl, toHttpFault } from './http-fault.ts';
+import { HttpFault, toHttpFault } from './http-fault.ts';
+import { showUrl } from './peer-url.ts';
 
 /** Waits for a peer: each time so long at most, and in all no longer than `total`, whatever we do in between. */
 export function createPatience(url: URL, total: number, cut: AbortController) {

@@ -3,6 +3,7 @@
  * neither a redirect nor a name leads to where the operator has not sent us.
  */
 
+import { lookup as systemLookup } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 import { createSecureContext } from 'node:tls';
 import { Agent, buildConnector, type Dispatcher, request as sendRequest } from 'undici';
@@ -10,7 +11,8 @@ import { codeOf, messageOf } from '../errors.ts';
 import { isObject } from '../stix/json-value.ts';
 import { assertPublicHost, guardLookup } from './address-guard.ts';
 import { atMost, createPatience, type Patience, readBody, unpack } from './http-body.ts';
-import { createStatusFault, findRetryAfter, HttpFault, showUrl, toHttpFault } from './http-fault.ts';
+import { createRedirectedFault, createStatusFault, findRetryAfter, HttpFault, toHttpFault } from './http-fault.ts';
+import { showUrl } from './peer-url.ts';
 import { SourceError } from './source.ts';
 
 /** How Huiju shows a peer who it is. Never part of a URL, never shown. */
@@ -52,7 +54,7 @@ export interface HttpClientOptions {
   readonly home: URL;
   readonly login?: Login;
   readonly tls?: ClientTls;
-  /** Whether private, loopback, link-local and other addresses that are not public may be connected to. */
+  /** Whether the peer may have a private, loopback, link-local or other address that is not public; where it leads may not. */
   readonly allowPrivate?: boolean;
   readonly limits?: Partial<HttpClientLimits>;
   /** Finds the addresses of a name; as the system does if absent. */
@@ -92,19 +94,6 @@ const mostRedirects = 5;
 const refusalLength = 64 * 1024;
 const redirects = new Set([301, 302, 303, 307, 308]);
 
-/** Reads the URL of a peer. Throws SourceError for what is no http(s) URL or holds a password, which would be shown. */
-export function parsePeerUrl(text: string): URL {
-  const url = URL.parse(text);
-  if (url === null || !['http:', 'https:'].includes(url.protocol)) {
-    throw new SourceError('the URL of a peer must begin with https:// or http://', 'never');
-  }
-  if (url.username !== '' || url.password !== '') {
-    throw new SourceError(`${showUrl(url)}: give user and password as the login of the feed, not in the URL`, 'never');
-  }
-  url.hash = '';
-  return url;
-}
-
 function loginHeaders(login: Login | undefined): Record<string, string> {
   if (login === undefined) return {};
   if (login.kind === 'header') return { [login.name.toLowerCase()]: login.value };
@@ -131,18 +120,14 @@ function checkTls(tls: ClientTls): ClientTls {
   }
 }
 
-function createAgent(
-  tls: ClientTls,
-  { connectTime, headersLength }: HttpClientLimits,
-  lookup: LookupFunction | undefined,
-): Agent {
+function createAgent(tls: ClientTls, { connectTime, headersLength }: HttpClientLimits, lookup: LookupFunction): Agent {
   const connect = buildConnector({
     ...tls,
     rejectUnauthorized: true,
     minVersion: 'TLSv1.2',
     allowH2: false,
     timeout: connectTime,
-    ...(lookup !== undefined && { lookup }),
+    lookup,
   });
   // What bounds the wait for an answer is the patience of each request.
   return new Agent({ connect, maxHeaderSize: headersLength, headersTimeout: 0, bodyTimeout: 0, connections: 4 });
@@ -192,10 +177,12 @@ function isStale(error: unknown): boolean {
 
 /** A client for one peer. Throws SourceError when login or certificates can't be used. */
 export function createHttpClient(options: HttpClientOptions): HttpClient {
-  const { home, login, allowPrivate = false, lookup } = options;
+  const { home, login, allowPrivate = false, lookup = systemLookup } = options;
   const limits: HttpClientLimits = { ...defaultClientLimits, ...options.limits };
   const tls = checkTls(options.tls ?? {});
-  const resolver = allowPrivate ? lookup : guardLookup(lookup);
+  const isMeant = (host: string): boolean => allowPrivate && host === home.hostname;
+  const guarded = guardLookup(lookup);
+  const resolver: LookupFunction = (host, ...rest) => (isMeant(host) ? lookup : guarded)(host, ...rest);
   const homeAgent = createAgent(tls, limits, resolver);
   const otherAgent = createAgent(tls.ca === undefined ? {} : { ca: tls.ca }, limits, resolver);
   const redact = createRedactor(login);
@@ -214,7 +201,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
     const ask = () => sendRequest(url, { dispatcher, method, headers, body, signal });
     let response: Dispatcher.ResponseData;
     try {
-      if (!allowPrivate) assertPublicHost(url.hostname);
+      if (!isMeant(url.hostname)) assertPublicHost(url.hostname);
       const first = ask().catch((error: unknown) => {
         if (method === 'GET' && isStale(error)) return ask();
         throw error;
@@ -236,7 +223,11 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
     };
   }
 
-  async function refuse({ url, status, headers, body }: HttpAnswer): Promise<never> {
+  async function refuse({ url, status, headers, body, discard }: HttpAnswer): Promise<never> {
+    if (login !== undefined && url.origin !== home.origin && status === 401) {
+      discard();
+      throw createRedirectedFault(home, url);
+    }
     const said = await findSaid(atMost(body, refusalLength), redact);
     const retryAfter = findRetryAfter(headers['retry-after'], Date.now());
     throw createStatusFault(url, status, said, retryAfter);

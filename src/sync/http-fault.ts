@@ -3,6 +3,7 @@
 import { errors } from 'undici';
 import { codeOf, messageOf } from '../errors.ts';
 import { AddressRefused } from './address-guard.ts';
+import { showUrl } from './peer-url.ts';
 import { SourceError } from './source.ts';
 
 /** A SourceError of an exchange over HTTP, with what its callers decide by. */
@@ -22,11 +23,6 @@ export class HttpFault extends SourceError {
     this.name = 'HttpFault';
     this.isTooLong = more.isTooLong === true;
   }
-}
-
-/** A URL as it may be shown: keys travel in user names, passwords and queries. */
-export function showUrl(url: URL): string {
-  return `${url.origin}${url.pathname}`;
 }
 
 const unreachable = 'check that it runs and that a firewall lets this machine through';
@@ -123,4 +119,13 @@ export function createStatusFault(
   const message = `${showUrl(url)}: ${reason}${said === undefined ? '' : `; it says ${JSON.stringify(said)}`}`;
   const wait = retryAfter === undefined ? {} : { retryAfter };
   return new HttpFault(message, isOverSoon(status) ? 'later' : 'never', { status, ...wait });
+}
+
+/** That a login is wanted where it was not sent, because a redirect has led there. */
+export function createRedirectedFault(home: URL, url: URL): HttpFault {
+  return new HttpFault(
+    `${showUrl(home)} leads to ${showUrl(url)}, which wants a login (401): that of the feed goes to ${home.origin} alone; if it belongs there, give the feed the URL to which it leads`,
+    'never',
+    { status: 401 },
+  );
 }

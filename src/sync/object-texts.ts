@@ -3,8 +3,7 @@
  * was whole before a fault is good and is given first.
  */
 
-import { pipeline, Readable } from 'node:stream';
-import { createGunzip } from 'node:zlib';
+import { gunzip } from '../gunzip.ts';
 import { createScanner, ScanError, type ScannedObject, type Scanner, type ScanResult } from '../stix/scan.ts';
 import type { Unreadable } from './source.ts';
 
@@ -21,6 +20,8 @@ const mostBytes = 4 * 1024 * 1024;
 /** Bytes of a text that are kept to show what was wrong with it, before the fault and after it. */
 const shownBefore = 2000;
 const shownAfter = 500;
+/** Whoever has more to write at once writes so many bytes. */
+const pauseLength = 16 * 1024;
 const lineFeed = 0x0a;
 
 export function isUnreadable(piece: object): piece is Unreadable {
@@ -111,48 +112,26 @@ export async function* readDocument(
   }
 }
 
-/** Text that is packed with gzip is unpacked, whatever its name says. */
-export async function* unpacked(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const iterator = chunks[Symbol.asyncIterator]();
-  async function* whole(beginning: Uint8Array): AsyncGenerator<Uint8Array> {
-    yield beginning;
-    for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) yield next.value;
-  }
-  try {
-    const beginning = await readBeginning(iterator, 2);
-    if (beginning[0] === 0x1f && beginning[1] === 0x8b) yield* unzipped(whole(beginning));
-    else yield* whole(beginning);
-  } finally {
-    await iterator.return?.();
-  }
-}
-
-async function readBeginning(iterator: AsyncIterator<Uint8Array>, length: number): Promise<Uint8Array> {
-  let beginning = Buffer.alloc(0);
-  while (beginning.length < length) {
-    const next = await iterator.next();
-    if (next.done === true) break;
-    beginning = Buffer.concat([beginning, next.value]);
-  }
-  return beginning;
-}
-
-async function* unzipped(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const gunzip = pipeline(Readable.from(chunks), createGunzip(), () => {});
-  for await (const chunk of gunzip) yield chunk as Buffer;
-}
-
 type Form = 'unknown' | 'document' | 'lines';
 
+export interface TextOptions {
+  /** Bytes of one object; longer ones are unreadable. */
+  readonly maxObjectLength: number;
+  /** Bytes of a packed text, unpacked; absent: as many as there are. */
+  readonly mostUnpacked?: number;
+  /** That it is NDJSON; absent or false: its first line tells. */
+  readonly isLines?: boolean;
+  /** Gives what is whole whenever the writer pauses, not only when there is much; absent or false: it does not. */
+  readonly isLive?: boolean;
+}
+
 /**
- * Reads a bundle, envelope, single object, or NDJSON of any of them. `isLines` says that it is NDJSON; else its first
- * line tells. A line that is broken is unreadable and the next one is read; a document that is broken ends with its
+ * Reads a bundle, envelope, single object, or NDJSON of any of them, packed with gzip or not. A line that is broken is unreadable and the next one is read; a document that is broken ends with its
  * ScanError, as in `readDocument`.
  */
 export async function* readTexts(
   chunks: AsyncIterable<Uint8Array>,
-  maxObjectLength: number,
-  isLines = false,
+  { maxObjectLength, mostUnpacked, isLines = false, isLive = false }: TextOptions,
 ): AsyncGenerator<Piece> {
   const gatherer = new Gatherer(maxObjectLength);
   const onObject = (object: ScannedObject): void => gatherer.add(object);
@@ -160,13 +139,18 @@ export async function* readTexts(
   let line = 1;
   let offset = 0;
   let isBlank = true;
+  // What is wrong with a first line, after which lines may follow or the rest of a broken document.
+  let doubt: ScanError | undefined;
   // Undefined: the rest of the line is passed over.
   let scanner: Scanner | undefined = createScanner({ maxObjectLength, onObject });
 
   function report(error: unknown, part: Uint8Array): void {
     if (!(error instanceof ScanError)) throw error;
+    if (doubt !== undefined) throw doubt;
     gatherer.addUnreadable(describeFault(error, part, offset));
-    if (form !== 'lines') throw error;
+    if (form === 'document') throw error;
+    if (form === 'unknown') doubt = error;
+    form = 'lines';
     scanner = undefined;
   }
 
@@ -186,6 +170,7 @@ export async function* readTexts(
     try {
       const { root, objects } = scanner.end();
       if (objects !== 'list') gatherer.add({ text: Buffer.from(root), tooLong: false });
+      doubt = undefined;
     } catch (error) {
       report(error, new Uint8Array());
     }
@@ -200,7 +185,7 @@ export async function* readTexts(
   }
 
   try {
-    for await (const chunk of unpacked(chunks)) {
+    for await (const chunk of gunzip(chunks, mostUnpacked)) {
       let from = 0;
       for (let end = chunk.indexOf(lineFeed); end >= 0; end = chunk.indexOf(lineFeed, from)) {
         if (isDocument()) break;
@@ -217,9 +202,10 @@ export async function* readTexts(
       }
       push(chunk.subarray(from));
       offset += chunk.length - from;
-      yield* gatherer.takeFull();
+      yield* isLive && chunk.length < pauseLength ? gatherer.takeAll() : gatherer.takeFull();
     }
     finish();
+    if (doubt !== undefined) throw doubt;
     yield* gatherer.takeAll();
   } catch (error) {
     yield* gatherer.takeAll();
@@ -236,6 +222,9 @@ function isWhole(scanner: Scanner | undefined): boolean {
   }
 }
 
+/** Characters of a cursor: a longer one fits into no request, and would be kept with every page. */
+const longestCursor = 8000;
+
 /** What a page says besides its objects (TAXII 2.1 §3.7); some servers count their pages in `next`. */
 export function readPageMembers(page: Readonly<Record<string, unknown>>): {
   readonly more: boolean | undefined;
@@ -245,6 +234,6 @@ export function readPageMembers(page: Readonly<Record<string, unknown>>): {
   const cursor = typeof next === 'number' ? String(next) : next;
   return {
     more: typeof more === 'boolean' ? more : undefined,
-    next: typeof cursor === 'string' && cursor !== '' ? cursor : undefined,
+    next: typeof cursor === 'string' && cursor !== '' && cursor.length <= longestCursor ? cursor : undefined,
   };
 }

@@ -3,8 +3,9 @@
 import { OperatorError } from '../errors.ts';
 import { describePeer, type Feed, type TlsFiles } from './feed.ts';
 import { type FeedsDeps, getFeed, type NewLogin } from './feeds.ts';
-import { createHttpClient, type Login } from './http-client.ts';
-import { readTls } from './peers.ts';
+import { createHttpClient } from './http-client.ts';
+import { parsePeerUrl } from './peer-url.ts';
+import { readTls, toLogin } from './peers.ts';
 import { storeTexts } from './pull.ts';
 import { sendTexts } from './push.ts';
 import { dropEntries, getEntry, type QuarantineEntry, quarantine, walkQuarantine } from './quarantine.ts';
@@ -78,23 +79,14 @@ export interface DiscoverRequest {
   readonly allowPrivate: boolean;
 }
 
-function plainLogin(login: NewLogin): Login {
-  if (login.kind === 'basic') return { kind: 'basic', user: login.user, password: login.secret };
-  if (login.kind === 'bearer') return { kind: 'bearer', token: login.secret };
-  return { kind: 'header', name: login.header, value: login.secret };
-}
-
 /** The roots and collections of a TAXII server, as far as this login sees them. Throws SourceError. */
 export async function discover(
   { url, login, tls = {}, allowPrivate }: DiscoverRequest,
   signal: AbortSignal,
 ): Promise<Discovered> {
-  const home = URL.parse(url);
-  if (home === null || !['http:', 'https:'].includes(home.protocol)) {
-    throw new OperatorError(`${JSON.stringify(url)} is no server: give an absolute https:// or http:// URL`);
-  }
+  const home = parsePeerUrl(url);
   const pem = await readTls(tls);
-  const http = createHttpClient({ home, ...(login && { login: plainLogin(login) }), tls: pem, allowPrivate });
+  const http = createHttpClient({ home, ...(login && { login: toLogin(login) }), tls: pem, allowPrivate });
   try {
     return await createTaxiiClient({ http }).discover(home, signal);
   } finally {

@@ -1,10 +1,12 @@
 /** Opens the other ends of feeds: makes sources and targets of what a feed's record says. */
 
 import { readFile } from 'node:fs/promises';
+import { addAbortSignal, type Readable } from 'node:stream';
 import { OperatorError, systemReasonOf } from '../errors.ts';
 import { type SecretKey, unseal } from '../hub/secrets.ts';
 import type { Clock } from './clock.ts';
-import { type Feed, principalOf, type SealedLogin, type TlsFiles } from './feed.ts';
+import { describePeer, type Feed, principalOf, type SealedLogin, type TlsFiles } from './feed.ts';
+import type { NewLogin } from './feeds.ts';
 import { createFolderSource } from './folder-source.ts';
 import { createFolderTarget } from './folder-target.ts';
 import { type ClientTls, createHttpClient, type HttpClient, type Login } from './http-client.ts';
@@ -12,7 +14,6 @@ import type { OpenSource, OpenTarget, Peers } from './run.ts';
 import { SourceError } from './source.ts';
 import { createStreamSource } from './stream-source.ts';
 import { createTaxiiClient, type TaxiiClient } from './taxii-client.ts';
-import type { CollectionResource } from './taxii-resources.ts';
 import { createTaxiiSource } from './taxii-source.ts';
 import { createTaxiiTarget } from './taxii-target.ts';
 import { createWebSource } from './web-source.ts';
@@ -23,19 +24,21 @@ export interface PeersOptions {
   readonly clock: Clock;
   readonly maxObjectLength: number;
   /** What a feed from standard input reads; absent: there is none here. */
-  readonly standardInput?: AsyncIterable<Uint8Array>;
+  readonly standardInput?: Readable;
 }
 
 /** Bytes of a body for servers that do not say what they take, as they must (TAXII 2.1 §4.2.1). */
 const modestContentLength = 1024 * 1024;
 
-/** What a login is, opened. */
-export function openLogin(keys: readonly SecretKey[], name: string, login: SealedLogin): Login {
-  const secret = unseal(keys, login.secret, principalOf(name));
-  if (login.kind === 'basic') return { kind: 'basic', user: login.user, password: secret };
-  return login.kind === 'bearer'
-    ? { kind: 'bearer', token: secret }
-    : { kind: 'header', name: login.header, value: secret };
+/** A login as the client for the outside takes it. */
+export function toLogin(login: NewLogin): Login {
+  if (login.kind === 'basic') return { kind: 'basic', user: login.user, password: login.secret };
+  if (login.kind === 'bearer') return { kind: 'bearer', token: login.secret };
+  return { kind: 'header', name: login.header, value: login.secret };
+}
+
+function openLogin(keys: readonly SecretKey[], name: string, login: SealedLogin): Login {
+  return toLogin({ ...login, secret: unseal(keys, login.secret, principalOf(name)) });
 }
 
 async function readPem(path: string): Promise<string> {
@@ -56,8 +59,21 @@ export async function readTls(files: TlsFiles): Promise<ClientTls> {
 const longestId = 500;
 
 /** As origins have it: by the id, since an alias and an id name one collection. */
-function nameOfPeer(root: URL, { id }: CollectionResource): string {
+function nameOfPeer(root: URL, id: string): string {
   return `${root.href.replace(/\/*$/, '/')}collections/${id.slice(0, longestId)}/`;
+}
+
+/** What is an id wherever it stands: a UUID (TAXII 2.1 §5.2.1), or with a name before it as ATT&CK's server has them. */
+function isId(name: string): boolean {
+  return /(?:^|--)[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i.test(name);
+}
+
+/** The id of the collection to read. One that is given is taken at its word: some servers count each question. */
+async function findReadable(client: TaxiiClient, root: URL, name: string, signal: AbortSignal): Promise<string> {
+  if (isId(name)) return name;
+  const { id, canRead } = await client.findCollection(root, name, signal);
+  if (canRead) return id;
+  throw new SourceError(`the collection ${name} of ${root} may not be read with this login`, 'never');
 }
 
 /** Opens what feeds read and write. Everything it throws is a SourceError or an OperatorError. */
@@ -78,22 +94,17 @@ export function createPeers({ secretKeys, clock, maxObjectLength, standardInput 
     }
   }
 
-  function findCollection(client: TaxiiClient, root: URL, name: string, signal: AbortSignal) {
-    return client.findCollection(root, name, signal);
-  }
-
   function openTaxiiSource(feed: Feed, root: URL, name: string, signal: AbortSignal): Promise<OpenSource> {
     return withHttp(feed, root, async (http) => {
-      const collection = await findCollection(createTaxiiClient({ http }), root, name, signal);
-      if (!collection.canRead)
-        throw new SourceError(`the collection ${name} of ${root} may not be read with this login`, 'never');
-      const { types, ids, versions } = feed.filters;
+      const collection = await findReadable(createTaxiiClient({ http }), root, name, signal);
+      const { types, ids, versions, addedAfter } = feed.filters;
       const filters = { versions: [versions], ...(types && { types }), ...(ids && { ids }) };
       const source = createTaxiiSource({
         http,
         root,
-        collection: collection.id,
+        collection,
         filters,
+        ...(addedAfter !== undefined && { addedAfter }),
         pageSize: feed.pageSize,
         maxObjectLength,
       });
@@ -105,11 +116,11 @@ export function createPeers({ secretKeys, clock, maxObjectLength, standardInput 
     return withHttp(feed, root, async (http) => {
       const client = createTaxiiClient({ http });
       const { maxContentLength = modestContentLength } = await client.getRoot(root, signal);
-      const collection = await findCollection(client, root, name, signal);
-      if (!collection.canWrite)
+      const { id, canWrite } = await client.findCollection(root, name, signal);
+      if (!canWrite)
         throw new SourceError(`the collection ${name} of ${root} may not be written with this login`, 'never');
-      const place = { root, collection: collection.id };
-      const target = createTaxiiTarget({ client, clock, place, name: nameOfPeer(root, collection), maxContentLength });
+      const place = { root, collection: id };
+      const target = createTaxiiTarget({ client, clock, place, name: nameOfPeer(root, id), maxContentLength });
       return { target, close: () => http.close() };
     });
   }
@@ -123,7 +134,7 @@ export function createPeers({ secretKeys, clock, maxObjectLength, standardInput 
         const url = new URL(peer.url);
         return withHttp(feed, url, async (http) => ({
           source: createWebSource({ http, url, maxObjectLength }),
-          upstream: url.href,
+          upstream: describePeer(peer),
           close: () => http.close(),
         }));
       }
@@ -134,7 +145,8 @@ export function createPeers({ secretKeys, clock, maxObjectLength, standardInput 
       if (standardInput === undefined) throw new OperatorError('standard input is read by `huiju feed run` alone');
       const name = 'standard input';
       return {
-        source: createStreamSource({ chunks: standardInput, name, maxObjectLength }),
+        // A run that is stopped does not wait until somebody writes.
+        source: createStreamSource({ chunks: addAbortSignal(signal, standardInput), name, maxObjectLength }),
         upstream: name,
         close: nothing,
       };

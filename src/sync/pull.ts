@@ -5,9 +5,9 @@ import { type Slice, Slicer } from '../taxii/receive.ts';
 import { type Verdict, type WriteDeps, writeObjects } from '../taxii/write.ts';
 import { type Feed, principalOf } from './feed.ts';
 import { addCounts, type Counts, noCounts, type Session } from './feed-state.ts';
+import { findName } from './object-names.ts';
 import { quarantine, type Refused } from './quarantine.ts';
 import type { Batch, Source, Unreadable } from './source.ts';
-import { findName } from './texts.ts';
 
 export interface PullDeps extends WriteDeps {
   readonly maxObjectLength: number;
@@ -126,10 +126,20 @@ export async function storeTexts(
   return { counts, refused, here };
 }
 
+/** What the feed asks for: some servers pass over filters, and files know none. What names nothing is judged at the door. */
+function selectWanted({ filters: { types, ids } }: Feed, texts: readonly string[]): readonly string[] {
+  if (types === undefined && ids === undefined) return texts;
+  return texts.filter((text) => {
+    const name = findName(text);
+    return name === undefined || (types?.includes(name.type) !== false && ids?.includes(name.id) !== false);
+  });
+}
+
 async function storeBatch(deps: PullDeps, job: PullJob, batch: Batch): Promise<void> {
   const { feed, session } = job;
-  const deleted = job.resurrect ? new Set<number>() : await findDeleted(deps, job, batch.objects);
-  const texts = batch.objects.filter((_text, place) => !deleted.has(place));
+  const wanted = selectWanted(feed, batch.objects);
+  const deleted = job.resurrect ? new Set<number>() : await findDeleted(deps, job, wanted);
+  const texts = wanted.filter((_text, place) => !deleted.has(place));
   const origin = formatOrigin(job, batch);
   const { counts, refused } = await storeTexts(deps, job, texts, origin);
   const at = new Date(deps.now() / 1000).toISOString();
@@ -155,7 +165,7 @@ export function progress<Run extends { readonly counts: Counts; readonly bytes: 
 async function keepUnreadable({ store, now }: PullDeps, job: PullJob, unreadable: Unreadable): Promise<void> {
   const { feed, session } = job;
   const { code, message, text } = unreadable;
-  const refused = { text, id: null, version: null, errors: [{ code, path: '', message }] };
+  const refused = { text, id: null, version: null, errors: [{ code, path: '', message }], isCut: true };
   const at = new Date(now() / 1000).toISOString();
   await quarantine(store, feed.name, [refused], { at, origin: formatOrigin(job, {}) });
   await session.update(({ run }) => progress(run, { refused: 1 }));

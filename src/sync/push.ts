@@ -1,13 +1,14 @@
 /** Pushing: what a collection gets is sent to another server or a folder; the position moves when it has arrived. */
 
-import { formatMicros } from '../stix/timestamp.ts';
+import { createScanner } from '../stix/scan.ts';
+import { findMicros, formatMicros } from '../stix/timestamp.ts';
 import type { Store } from '../store/store.ts';
 import { everyVersion } from '../taxii/page.ts';
 import type { Feed } from './feed.ts';
 import type { Session } from './feed-state.ts';
+import { findName } from './object-names.ts';
 import { findOrigin, progress } from './pull.ts';
 import { quarantine } from './quarantine.ts';
-import { findName, splitPage } from './texts.ts';
 
 /** What the other end did not take. */
 export interface Refusal {
@@ -38,6 +39,20 @@ export interface PushDeps {
 }
 
 const pageBytes = 4 * 1024 * 1024;
+
+/** The texts of a page of the store, which joins them by commas. */
+function splitPage(texts: Buffer): string[] {
+  const objects: string[] = [];
+  const scanner = createScanner({
+    maxObjectLength: texts.length,
+    onObject: ({ text }) => objects.push(text.toString()),
+  });
+  scanner.push(Buffer.from('{"objects":['));
+  scanner.push(texts);
+  scanner.push(Buffer.from(']}'));
+  scanner.end();
+  return objects;
+}
 
 /** Places of the versions that came from the target: they do not go back there. */
 async function findReturning(store: Store, feed: Feed, texts: readonly string[], target: string): Promise<Set<number>> {
@@ -77,7 +92,7 @@ export async function push(deps: PushDeps, job: PushJob, target: Target): Promis
   const { feed, session, signal } = job;
   const bounds = { limit: feed.pageSize, maxBytes: pageBytes, signal };
   for (;;) {
-    const after = Number(session.state().position?.added_after ?? 0);
+    const after = Number(session.state().position?.added_after ?? findMicros(feed.filters.addedAfter ?? '') ?? 0);
     const page = await deps.store.findObjects(feed.collection, queryOf(feed, after), bounds);
     const { last, count } = page;
     if (last === undefined) return;

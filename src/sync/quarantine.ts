@@ -28,6 +28,8 @@ export interface Refused {
   readonly id: string | null;
   readonly version: string | null;
   readonly errors: readonly Pick<Issue, 'code' | 'path' | 'message'>[];
+  /** Whether the text is only a part of what was there; absent: it is whole. */
+  readonly isCut?: boolean;
 }
 
 interface EntryDocument extends Refused {
@@ -102,7 +104,7 @@ async function putEntry(store: Store, feed: string, key: string, refused: Refuse
     const document: EntryDocument = {
       ...refused,
       text: refused.text.slice(0, maxText),
-      isCut: refused.text.length > maxText,
+      isCut: refused.isCut === true || refused.text.length > maxText,
       firstAt: known?.firstAt ?? seen.at,
       lastAt: seen.at,
       times: (known?.times ?? 0) + 1,

@@ -209,6 +209,11 @@ function isForeseen(error: unknown): boolean {
   return [SourceError, OperatorError, TaxiiError, Stopped].some((kind) => error instanceof kind);
 }
 
+/** Whether somebody has to change something first. */
+function isFinal(error: unknown): boolean {
+  return error instanceof OperatorError || (error instanceof SourceError && error.retry === 'never');
+}
+
 /** Lets go of the feed and says when it runs next. Throws LostLock: then another run says so. */
 async function conclude(deps: RunDeps, began: Feed, session: Session, ended: Ended): Promise<RunResult> {
   const { clock, store } = deps;
@@ -229,12 +234,14 @@ async function conclude(deps: RunDeps, began: Feed, session: Session, ended: End
   const failures = outcome === 'failed' ? before + 1 : 0;
   const ending = {
     failures,
-    isFinal: error instanceof SourceError && error.retry === 'never',
+    isFinal: isFinal(error),
     isUnfinished: outcome === 'stopped',
     retryAfter,
   };
   const next = nextRunAt(feed, Date.parse(run.beganAt), clock.now(), ending, clock.random);
   const planned = next === undefined ? null : new Date(next).toISOString();
+  // Before the lock goes: who removes the feed then finds all of it.
+  await remember(store, feed.name, report);
   await session.update((state) => ({
     run: null,
     lastRun: report,
@@ -245,7 +252,6 @@ async function conclude(deps: RunDeps, began: Feed, session: Session, ended: End
     // A feed that reads everything each time begins anew, but for a walk that did not come to its end.
     ...(outcome === 'completed' && feed.full && { position: null }),
   }));
-  await remember(store, feed.name, report);
   const unforeseen = outcome === 'completed' || isForeseen(error) ? undefined : error;
   return { ...report, nextRunAt: planned, retryAfter, unforeseen };
 }

@@ -3,6 +3,8 @@
  * upstream's manners; `pull.ts` knows ours. Neither knows the other's.
  */
 
+import { printable } from '../text.ts';
+
 /**
  * Where a walk stands, in the source's own words: plain JSON that is kept with the objects before it, so that a run can go
  * on from there after a kill.
@@ -41,7 +43,13 @@ export interface Source {
   list?(signal: AbortSignal): AsyncIterable<readonly { readonly id: string; readonly version: string }[]>;
 }
 
-/** Why a source could not be read: what was wrong, where, and whether it helps to come again. */
+/** Characters of a message: it is kept, logged and shown. */
+const longestMessage = 2000;
+
+/**
+ * Why a source could not be read: what was wrong, where, and whether it helps to come again. Its message may hold words of
+ * the other end: it is made one line of bounded length that steers no terminal.
+ */
 export class SourceError extends Error {
   /** `later`: it may be over soon; `never`: somebody has to change something first. */
   readonly retry: 'later' | 'never';
@@ -56,7 +64,7 @@ export class SourceError extends Error {
     retryAfter?: number,
     options: ErrorOptions & { readonly status?: number | undefined } = {},
   ) {
-    super(message, options);
+    super(printable(message).slice(0, longestMessage), options);
     this.name = 'SourceError';
     this.retry = retry;
     this.retryAfter = retryAfter;

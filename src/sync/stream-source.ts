@@ -18,7 +18,7 @@ export function createStreamSource({ chunks, name, maxObjectLength }: StreamSour
   return {
     walk: async function* (_from, signal) {
       try {
-        for await (const piece of readTexts(chunks, maxObjectLength)) {
+        for await (const piece of readTexts(chunks, { maxObjectLength, isLive: true })) {
           signal.throwIfAborted();
           yield isUnreadable(piece) ? piece : { ...piece, position: {} };
         }

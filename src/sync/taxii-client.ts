@@ -2,8 +2,9 @@
 
 import { isObject, listOf } from '../stix/json-value.ts';
 import type { HttpAnswer, HttpClient, HttpRequest } from './http-client.ts';
-import { HttpFault, showUrl } from './http-fault.ts';
+import { HttpFault } from './http-fault.ts';
 import { readPageMembers } from './object-texts.ts';
+import { showUrl } from './peer-url.ts';
 import { SourceError } from './source.ts';
 import { type Discovered, discover } from './taxii-discovery.ts';
 import {

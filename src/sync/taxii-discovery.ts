@@ -1,6 +1,6 @@
 /** What a server has, given one URL of it. */
 
-import { showUrl } from './http-fault.ts';
+import { showUrl } from './peer-url.ts';
 import { SourceError } from './source.ts';
 import {
   asBase,

@@ -1,7 +1,7 @@
 /** The resources of TAXII 2.1 as a client reads them: what is missing or wrong in them is as if it were not there. */
 
 import { isObject, listOf } from '../stix/json-value.ts';
-import { showUrl } from './http-fault.ts';
+import { showUrl } from './peer-url.ts';
 import { SourceError } from './source.ts';
 
 /** A resource as it came. */
@@ -41,12 +41,15 @@ export interface ManifestEntry {
   readonly dateAdded: string;
 }
 
+/** Characters of a text in a resource: titles and reasons are kept and shown. */
+const longestText = 10_000;
+
 export function textOf(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? value : undefined;
+  return typeof value === 'string' && value !== '' && value.length <= longestText ? value : undefined;
 }
 
 export function textsOf(value: unknown): string[] {
-  return listOf(value).filter((item) => typeof item === 'string');
+  return listOf(value).map(textOf).filter(isDefined);
 }
 
 function countOf(value: unknown): number {

@@ -4,10 +4,11 @@ import { createHash } from 'node:crypto';
 import { ScanError } from '../stix/scan.ts';
 import { findMicros } from '../stix/timestamp.ts';
 import type { HttpClient } from './http-client.ts';
-import { HttpFault, showUrl } from './http-fault.ts';
+import { HttpFault } from './http-fault.ts';
 import { isUnreadable, type Piece, readDocument, readPageMembers, type Texts } from './object-texts.ts';
+import { showUrl } from './peer-url.ts';
 import { type Batch, type Position, type Source, SourceError, type Unreadable } from './source.ts';
-import { type CollectionPlace, createTaxiiClient, type Filters, type ObjectsPage } from './taxii-client.ts';
+import { createTaxiiClient, type Filters, type ObjectsPage } from './taxii-client.ts';
 import { digestOf, type PageFacts, Paging } from './taxii-paging.ts';
 import { asBase, type ManifestEntry } from './taxii-resources.ts';
 
@@ -15,10 +16,12 @@ export interface TaxiiSourceOptions {
   readonly http: HttpClient;
   /** URL of the API root. */
   readonly root: URL;
-  /** Id, alias or title of the collection. */
+  /** Id of the collection. */
   readonly collection: string;
   /** `versions` absent: all of them, so that none is missed between two walks. */
   readonly filters?: Filters;
+  /** Where a walk from the beginning begins, an RFC 3339 time; absent: at the first object. */
+  readonly addedAfter?: string;
   /** Objects asked for per page; 1000 if absent. */
   readonly pageSize?: number;
   /** Milliseconds before the newest known date_added that each walk reads again; one, or a second where dates have none, if absent. */
@@ -29,7 +32,6 @@ export interface TaxiiSourceOptions {
   readonly now?: () => number;
 }
 
-const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const nothing: Texts = { objects: [], bytes: 0 };
 /** What a server says to a cursor that it does not know (any more). */
 const cursorRefused = new Set([400, 404, 410, 416, 422]);
@@ -71,24 +73,15 @@ function dateOf({ dateAdded }: ManifestEntry): number {
 
 /** A source that asks `http`, which knows the login. */
 export function createTaxiiSource(options: TaxiiSourceOptions): Source {
-  const { http, pageSize = 1000, overlap = 0, maxObjectLength, now = Date.now } = options;
+  const { http, addedAfter, pageSize = 1000, overlap = 0, maxObjectLength, now = Date.now } = options;
   const root = asBase(options.root);
   const filters: Filters = { versions: ['all'], ...options.filters };
   const where = `the collection ${options.collection} of ${showUrl(root)}`;
   const scope = digestOf(JSON.stringify([root.href, options.collection, filters]));
   const client = createTaxiiClient({ http });
-  let found: CollectionPlace | undefined;
-
-  // An id is taken at its word: each question more counts where questions are limited.
-  async function findPlace(signal: AbortSignal): Promise<CollectionPlace> {
-    const { collection } = options;
-    if (uuid.test(collection)) return { root, collection };
-    found ??= { root, collection: (await client.findCollection(root, collection, signal)).id };
-    return found;
-  }
+  const place = { root, collection: options.collection };
 
   async function openPage(paging: Paging, isFirst: boolean, signal: AbortSignal): Promise<ObjectsPage> {
-    const place = await findPlace(signal);
     const open = () => client.openObjects(place, { ...paging.ask, filters }, signal);
     try {
       return await open();
@@ -147,7 +140,6 @@ export function createTaxiiSource(options: TaxiiSourceOptions): Source {
     paging: Paging,
     signal: AbortSignal,
   ): AsyncGenerator<readonly ManifestEntry[]> {
-    const place = await findPlace(signal);
     for (let goesOn = true; goesOn; ) {
       const page = await client.getManifest(place, { ...paging.ask, filters: asked }, signal);
       const { entries, more, next } = page;
@@ -181,7 +173,8 @@ export function createTaxiiSource(options: TaxiiSourceOptions): Source {
     return newest?.dateAdded;
   }
 
-  async function* walk(from: Position | undefined, signal: AbortSignal): AsyncGenerator<Batch | Unreadable> {
+  async function* walk(known: Position | undefined, signal: AbortSignal): AsyncGenerator<Batch | Unreadable> {
+    const from = known?.scope === scope || addedAfter === undefined ? known : { scope, reached: addedAfter };
     const paging = begin(from);
     let isFirst = true;
     // A walk that is gone on with has noted its date when it began.

@@ -1,11 +1,11 @@
 /** Pushing to a collection of a TAXII server (TAXII 2.1 §5.4), within what it takes, and asking until it has dealt with it. */
 
 import type { Clock } from './clock.ts';
+import { findName } from './object-names.ts';
 import type { Refusal, Target } from './push.ts';
 import { SourceError } from './source.ts';
 import type { CollectionPlace, TaxiiClient } from './taxii-client.ts';
 import type { StatusResource } from './taxii-resources.ts';
-import { findName } from './texts.ts';
 
 export interface TaxiiTargetOptions {
   readonly client: TaxiiClient;
@@ -44,16 +44,20 @@ function* portions(texts: readonly string[], maxBytes: number): Generator<number
   if (places.length > 0) yield places;
 }
 
-/** Which of the texts a status speaks of. A server that does not say which it refused is taken by its count. */
+/**
+ * Which of the texts a status speaks of. A server that does not say which it refused is taken by its count, as far as it
+ * can be right.
+ */
 function refusalsOf(status: StatusResource, texts: readonly string[], places: readonly number[]): Refusal[] {
   const left = new Map(places.map((place) => [place, findName(texts[place] ?? '')]));
-  const refusals = status.failures.map(({ id, version, message }): Refusal => {
+  const failures = status.failures.slice(0, places.length);
+  const refusals = failures.map(({ id, version, message }): Refusal => {
     const same = [...left].filter(([, name]) => name?.id === id);
     const [place] = same.find(([, name]) => name?.version === version) ?? same[0] ?? [-1];
     left.delete(place);
     return { index: place, code: 'refused', message: message === '' ? 'the server gave no reason' : message };
   });
-  const unnamed = status.failureCount - refusals.length;
+  const unnamed = Math.min(status.failureCount, places.length) - refusals.length;
   if (unnamed <= 0) return refusals;
   const message = `the server refused ${unnamed} objects and does not say which (status ${status.id})`;
   return [...refusals, ...Array.from({ length: unnamed }, () => ({ index: -1, code: 'refused', message }))];

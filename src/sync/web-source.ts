@@ -1,9 +1,10 @@
 /** Follows a file on the web: a bundle, envelope, single object or NDJSON, packed with gzip or not. */
 
+import { UnpackedTooLong } from '../gunzip.ts';
 import { ScanError } from '../stix/scan.ts';
-import type { HttpAnswer, HttpClient } from './http-client.ts';
-import { showUrl } from './http-fault.ts';
+import { defaultClientLimits, type HttpAnswer, type HttpClient } from './http-client.ts';
 import { isUnreadable, readTexts } from './object-texts.ts';
+import { showUrl } from './peer-url.ts';
 import { type Batch, type Position, type Source, SourceError, type Unreadable } from './source.ts';
 import { digestOf } from './taxii-paging.ts';
 
@@ -12,6 +13,8 @@ export interface WebSourceOptions {
   readonly url: URL;
   /** Bytes of one object; longer ones are unreadable. */
   readonly maxObjectLength: number;
+  /** Bytes of a packed file, unpacked; as many as one that is not packed may have, if absent. */
+  readonly mostUnpacked?: number;
 }
 
 // TAXII's own last: servers that offer several forms give the plain file.
@@ -35,7 +38,8 @@ function isLines({ url, headers }: HttpAnswer): boolean {
 }
 
 /** Reads the whole file whenever it has changed; `list` is absent: a file does not tell what was in it before. */
-export function createWebSource({ http, url, maxObjectLength }: WebSourceOptions): Source {
+export function createWebSource(options: WebSourceOptions): Source {
+  const { http, url, maxObjectLength, mostUnpacked = defaultClientLimits.bodyLength } = options;
   const scope = digestOf(url.href);
 
   async function* walk(from: Position | undefined, signal: AbortSignal): AsyncGenerator<Batch | Unreadable> {
@@ -47,10 +51,15 @@ export function createWebSource({ http, url, maxObjectLength }: WebSourceOptions
     }
     const { etag = null, 'last-modified': lastModified = null } = answer.headers;
     try {
-      for await (const piece of readTexts(answer.body, maxObjectLength, isLines(answer))) {
+      for await (const piece of readTexts(answer.body, { maxObjectLength, mostUnpacked, isLines: isLines(answer) })) {
         yield isUnreadable(piece) ? piece : { ...piece, position: known ?? { scope } };
       }
     } catch (error) {
+      if (error instanceof UnpackedTooLong) {
+        throw new SourceError(`${showUrl(answer.url)} cannot be read: ${error.message}`, 'never', undefined, {
+          cause: error,
+        });
+      }
       if (!(error instanceof ScanError)) throw error;
       const what = `${showUrl(answer.url)} is broken: ${error.message}. What was whole before is kept`;
       throw new SourceError(`${what}; it is read again next time`, 'later', undefined, { cause: error });

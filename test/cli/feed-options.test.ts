@@ -37,11 +37,7 @@ describe('huiju feed add', () => {
       ['--from', 'https://up.example/root/', '--target', 'x', ...ours],
       '--target is for feeds that push',
     ],
-    [
-      'a password in the URL',
-      ['--from', 'https://u:p@up.example/a.json', ...ours],
-      'must not hold a user name or password',
-    ],
+    ['a password in the URL', ['--from', 'https://u:p@up.example/a.json', ...ours], 'not in the URL'],
     ['another scheme', ['--from', 'ftp://up.example/a.json', ...ours], 'https:// or http://'],
     [
       'a push to a file on the web',
@@ -78,6 +74,20 @@ describe('huiju feed add', () => {
       ['--from', `https://up.example/${'a'.repeat(1000)}`, ...ours],
       '1000 characters at most',
     ],
+    [
+      'more ids than fit into a question',
+      ['--from', './a', ...ours, '--id', Array.from({ length: 101 }, (_, index) => `identity--${index}`).join()],
+      '100 ids and 100 types at most',
+    ],
+    ['a login for a folder', ['--from', './a', ...ours, '--allow-private'], 'are for URLs'],
+    [
+      'versions of a file',
+      ['--from', 'https://up.example/a.json', ...ours, '--versions', 'last'],
+      'files are read whole',
+    ],
+    ['a time of adding of a file', ['--from', './a', ...ours, '--added-after', '2026-01-01'], 'files are read whole'],
+    ['pages of a file', ['--from', './a', ...ours, '--page-size', '10'], 'files are read whole'],
+    ['a query of an API root', ['--from', 'https://up.example/root/?key=1', '--source', 'x', ...ours], 'has no query'],
     ['a deadline that ends every run', ['--from', './a', ...ours, '--deadline', '9s'], 'at least 10'],
     ['pages of nothing', ['--from', './a', ...ours, '--page-size', '0'], '1 to 10000'],
     ['pages without end', ['--from', './a', ...ours, '--page-size', '10001'], '1 to 10000'],

@@ -1,5 +1,7 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { generate } from 'selfsigned';
+import { startScriptedServer } from '../support/scripted-server.ts';
 import { ids, newIdentity, password, startTaxiiServer, type TestServer } from '../support/taxii-server.ts';
 import { useHuiju } from './use-huiju.ts';
 
@@ -172,6 +174,102 @@ describe('huiju feed', () => {
     expect(stdout).toContain('completed: 1 added, 1 duplicate');
   });
 
+  test('shows what others wrote without letting it steer the terminal', async () => {
+    const hostile = 'E\u001b[31m\u009b\u202e';
+    const collections = [{ id: 'c1', title: hostile, can_read: true, can_write: false, media_types: [] }];
+    const scripted = await startScriptedServer(({ path }) => {
+      if (path === '/taxii2/') return { body: { title: hostile, api_roots: ['/api/'] } };
+      if (path === '/api/') return { body: { title: hostile, versions: [] } };
+      return path === '/api/collections/' ? { body: { collections } } : { status: 404 };
+    });
+    await feed('add', 'hostile', '--from', `${scripted.url}/api/`, '--source', 'no', ...ours, '--allow-private');
+    const said = [
+      await feed('discover', scripted.url, '--allow-private'),
+      await feed('discover', scripted.url, '--allow-private', '--json'),
+      await feed('test', 'hostile'),
+      await feed('run', 'hostile'),
+      await feed('list'),
+      await feed('show', 'hostile'),
+      await feed('show', 'hostile', '--json'),
+      await feed('history', 'hostile', '--json'),
+    ];
+    await scripted.close();
+    for (const { stdout, stderr } of said) expect(stdout + stderr).not.toMatch(/[^\P{C}\n]/u);
+    expect(said[0]?.stdout).toContain('E?[31m??');
+    expect(JSON.parse(said[1]?.stdout ?? '')).toMatchObject({
+      title: hostile,
+      roots: [{ collections: [{ title: hostile }] }],
+    });
+    expect(said[2]?.stderr).toContain('has no collection "no": there are c1 (E?[31m??)');
+  });
+
+  test('trusts the authority that it is given, and shows its client certificate', async () => {
+    const pair = await generate([{ name: 'commonName', value: '127.0.0.1' }], {
+      keySize: 2048,
+      extensions: [{ name: 'subjectAltName', altNames: [{ type: 7, ip: '127.0.0.1' }] }],
+    });
+    const [cert, key] = [pathOf('cert.pem'), pathOf('key.pem')];
+    writeFileSync(cert, pair.cert);
+    writeFileSync(key, pair.private);
+    const object = newIdentity();
+    const secure = await startScriptedServer(
+      (_asked, { socket }) =>
+        'authorized' in socket && socket.authorized ? { body: { more: false, objects: [object] } } : { status: 401 },
+      { cert: pair.cert, key: pair.private, ca: pair.cert, requestCert: true },
+    );
+    const from = ['--from', `${secure.url}/api/`, '--source', ids.rw, ...ours, '--allow-private'];
+    await feed('add', 'tls', ...from);
+    expect((await feed('test', 'tls')).stderr).toContain('its certificate is signed by itself');
+    await feed('edit', 'tls', '--ca', cert);
+    expect((await feed('test', 'tls')).stderr).toContain('(401)');
+    await feed('edit', 'tls', '--cert', cert, '--key', key);
+    expect((await feed('run', 'tls')).stdout).toContain('completed: 1 added');
+    renameSync(key, `${key}.away`);
+    const missing = await feed('test', 'tls');
+    await feed('edit', 'tls', '--cert', 'none', '--key', 'none');
+    expect(await show('tls')).toMatchObject({ tls: { ca: cert } });
+    await secure.close();
+    expect(missing).toMatchObject({ code: 1, stderr: expect.stringContaining(`the file ${key} of its TLS settings`) });
+  });
+
+  test('refuses a password in a URL, and does not show it', async () => {
+    const url = server.url.replace('//', '//anna:sesame@');
+    for (const { code, stdout, stderr } of [
+      await feed('discover', url, '--allow-private'),
+      await feed('add', 'url', '--from', `${url}/main/`, '--source', 'rw', ...ours),
+    ]) {
+      expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+      expect(stderr).toContain('give user and password as the login of the feed, not in the URL');
+      expect(stderr).not.toContain('sesame');
+    }
+  });
+
+  test('does not make a key to open logins with: it says which file is missing', async () => {
+    await feed('add', 'keyless', ...upstream(), ...ours, ...login);
+    renameSync(pathOf('data/secret-key'), pathOf('away'));
+    const tried = await feed('test', 'keyless');
+    expect(existsSync(pathOf('data/secret-key'))).toBe(false);
+    renameSync(pathOf('away'), pathOf('data/secret-key'));
+    expect(tried).toMatchObject({ code: 1, stderr: expect.stringContaining('secret-key is missing') });
+    expect(await feed('test', 'keyless')).toMatchObject({ code: 0 });
+  });
+
+  test('asks for what was added after a time, and for some ids', async () => {
+    const objects = [newIdentity(), newIdentity()];
+    await server.publish(objects);
+    const [first] = objects;
+    await feed('add', 'some', ...upstream(), ...ours, ...login, '--id', first?.id ?? '', '--added-after', '2026-01-01');
+    expect(await show('some')).toMatchObject({
+      filters: { versions: 'all', ids: [first?.id], addedAfter: '2026-01-01T00:00:00.000000Z' },
+    });
+    expect((await feed('run', 'some')).stdout).toContain('completed: 1 added, 0 duplicate');
+    await feed('edit', 'some', '--id', 'all', '--added-after', '2999-01-01');
+    expect((await feed('run', 'some')).stdout).toContain('completed: 0 added, 0 duplicate');
+    await feed('edit', 'some', '--added-after', 'none');
+    expect(await show('some')).toMatchObject({ filters: { versions: 'all' } });
+    expect((await feed('run', 'some')).stdout).toMatch(/completed: \d+ added, \d*[1-9]\d* duplicate|completed: [1-9]/);
+  });
+
   test('says in a line what cannot be', async () => {
     const { code, stdout, stderr } = await feed('add', 'wrong', '--from', './a', '--to', './b');
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
@@ -210,6 +308,17 @@ describe('huiju feed quarantine', () => {
     );
     expect(readFileSync(pathOf('exported'), 'utf8')).toBe(stdout);
     expect(await feed('quarantine', 'export', 'spool', '--out', pathOf('exported'))).toMatchObject({ code: 1 });
+  });
+
+  test('neither exports nor tries again what is kept only in part', async () => {
+    await feed('add', 'broken', '--from', '-', ...ours);
+    await huiju(['feed', 'run', 'broken'], { input: `${JSON.stringify(bad)}\n{"id":\u001b[31m\n` });
+    const { stdout, stderr } = await feed('quarantine', 'export', 'broken');
+    expect(JSON.parse(stdout)).toEqual(bad);
+    expect(stderr).toBe('huiju: left out 1 text kept only in part\n');
+    expect((await feed('quarantine', 'retry', 'broken')).stdout).toBe(
+      '0 taken, 1 refused again; of 1 other only a part is kept: run the feed with --from-start\n',
+    );
   });
 
   test('tries again, and drops', async () => {

@@ -4,7 +4,14 @@ import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
 import { examineConfig } from '../../src/config.ts';
-import { loadSecretKeys, parseSecretKeys, type SecretKeys, seal, unseal } from '../../src/hub/secrets.ts';
+import {
+  getSecretKeys,
+  loadSecretKeys,
+  parseSecretKeys,
+  type SecretKeys,
+  seal,
+  unseal,
+} from '../../src/hub/secrets.ts';
 import { useTempFolder } from '../store/temp-folder.ts';
 
 const inFolder = useTempFolder();
@@ -126,6 +133,20 @@ describe('the key beside the embedded store', () => {
     expect(statSync(path).mode & 0o777).toBe(0o600);
     expect(readdirSync(folder)).toEqual(['secret-key']);
     expect((await loadSecretKeys(undefined, store))[0]?.id).toBe(keysOf(readFileSync(path, 'utf8'))[0]?.id);
+  });
+
+  test('is not made to open with: a secret that nobody can open stays one', async () => {
+    const folder = join(makeTempFolder(), 'gone');
+    const path = join(folder, 'secret-key');
+    const store = { kind: 'sqlite', path: join(folder, 'huiju.db') } as const;
+    await expect(getSecretKeys(undefined, store)).rejects.toThrow(`the key file ${path} is missing`);
+    expect(existsSync(path)).toBe(false);
+    const made = await loadSecretKeys(undefined, store);
+    expect((await getSecretKeys(undefined, store))[0]?.id).toBe(made[0]?.id);
+    expect(await getSecretKeys(keys, store)).toBe(keys);
+    await expect(getSecretKeys(undefined, { kind: 'mongodb', url: 'mongodb://db/huiju' })).rejects.toThrow(
+      'HUIJU_SECRET_KEY_FILE',
+    );
   });
 
   test('gives way to the one that is configured, and then none is made', async () => {

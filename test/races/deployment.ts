@@ -1,4 +1,4 @@
-/** Several `huiju serve` processes on one store, which can be killed and started again one by one. */
+/** Several processes that serve one store, which can be killed one by one, and of which each is replaced. */
 
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,6 +8,7 @@ import { createUser } from '../../src/hub/users.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import type { Store } from '../../src/store/store.ts';
 import { type RunningServer, runServer } from '../support/run-server.ts';
+import { pidsOf } from '../support/server-log.ts';
 import { basic } from '../support/taxii-server.ts';
 
 /** A kind of store that the suites of this folder run over. */
@@ -76,13 +77,20 @@ export async function declareCollections(folder: string): Promise<Readonly<Recor
   return { HUIJU_COLLECTIONS: folder, HUIJU_LOG_LEVEL: 'warn' };
 }
 
-export async function startDeployment(kind: StoreKind, processes: number): Promise<Deployment> {
+/** A new store with the users and collections of this file. */
+async function settle(kind: StoreKind): Promise<{ folder: string; env: Readonly<Record<string, string>> }> {
   const folder = await mkdtemp(join(tmpdir(), 'huiju-races-'));
   const env = {
     ...(await declareCollections(folder)),
     HUIJU_STORE: await kind.newLocation(folder),
   };
   await prepareStore(env);
+  return { folder, env };
+}
+
+/** So many servers of one process each. */
+export async function startDeployment(kind: StoreKind, processes: number): Promise<Deployment> {
+  const { folder, env } = await settle(kind);
   const start = () => runServer({ folder, env });
   const servers: (RunningServer | undefined)[] = await Promise.all(Array.from({ length: processes }, start));
   let starting: Promise<unknown> = Promise.resolve();
@@ -114,6 +122,36 @@ export async function startDeployment(kind: StoreKind, processes: number): Promi
     async close() {
       isClosed = true;
       await Promise.all(servers.map((server) => server?.stop()));
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** One server of so many processes (HUIJU_WORKERS). One that is killed is replaced by its supervisor. */
+export async function startWorkers(kind: StoreKind, processes: number): Promise<Deployment> {
+  const { folder, env } = await settle(kind);
+  // The log tells which processes there are.
+  const server = await runServer({
+    folder,
+    env: { ...env, HUIJU_WORKERS: String(processes), HUIJU_LOG_LEVEL: 'info' },
+  });
+  let isClosed = false;
+  return {
+    env,
+    async pick() {
+      if (isClosed) throw new Error('the deployment is closed');
+      return server.url;
+    },
+    async replace(place) {
+      const name = `worker ${place + 1}`;
+      const pids = await pidsOf(server, 1, name);
+      process.kill(pids.at(-1) ?? 0, 'SIGKILL');
+      await pidsOf(server, pids.length + 1, name);
+    },
+    openStore: () => openStore(loadConfig(env).store),
+    async close() {
+      isClosed = true;
+      await server.stop();
       await rm(folder, { recursive: true, force: true });
     },
   };

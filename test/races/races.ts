@@ -15,21 +15,38 @@ import {
   type Sightings,
   walkUntilOver,
 } from './clients.ts';
-import { churned, type Deployment, kept, type StoreKind, startDeployment } from './deployment.ts';
+import { churned, type Deployment, kept, type StoreKind, startDeployment, startWorkers } from './deployment.ts';
 import { judgeChurned, judgeCollection, judgeEnds, judgeSightings } from './judge.ts';
 import { Ledger } from './ledger.ts';
 
-const processes = 4;
 const seconds = Number(process.env.HUIJU_TEST_RACE_SECONDS ?? 5);
 export const seed = Number(process.env.HUIJU_TEST_SEED ?? Date.now() % 1_000_000_000);
 /** For processes to start, and for everything to be read and compared when the race is over. */
 const margin = 120_000;
 
-/** Two kill, so that often two processes are down at a time, and never all. */
-const killers = [
-  [0, 1],
-  [2, 3],
-] as const;
+/** How processes are put together, and in which groups they are killed: of each one at a time, and never all. */
+export interface Arrangement {
+  readonly name: string;
+  readonly killers: readonly (readonly number[])[];
+  start(kind: StoreKind): Promise<Deployment>;
+}
+
+/** Often two of them are down at a time. */
+const servers: Arrangement = {
+  name: '4 processes',
+  killers: [
+    [0, 1],
+    [2, 3],
+  ],
+  start: (kind) => startDeployment(kind, 4),
+};
+
+/** Processes of one server, which share its port. */
+export const workers: Arrangement = {
+  name: 'HUIJU_WORKERS=2',
+  killers: [[0, 1]],
+  start: (kind) => startWorkers(kind, 2),
+};
 
 /** Kills one of these processes after the other until the race is over. Resolves to how many. */
 async function killUntilOver(
@@ -60,7 +77,7 @@ interface Race {
   readonly kills: readonly number[];
 }
 
-async function run(deployment: Deployment, random: () => number, isKilling: boolean): Promise<Race> {
+async function run(deployment: Deployment, random: () => number, killers: Arrangement['killers']): Promise<Race> {
   const end = performance.now() + seconds * 1000;
   const [keeping, churning] = [new Ledger(), new Ledger()];
   let isOver = false;
@@ -70,7 +87,7 @@ async function run(deployment: Deployment, random: () => number, isKilling: bool
 
   const writing = Promise.all([
     churnUntilOver(writer(churning), churned),
-    Promise.all((isKilling ? killers : []).map((places) => killUntilOver(writer(keeping), deployment, places))),
+    Promise.all(killers.map((places) => killUntilOver(writer(keeping), deployment, places))),
     ...[1, 3, 30, 200].map((size) => publishUntilOver(writer(keeping), kept, size)),
   ]).finally(() => {
     isOver = true;
@@ -121,8 +138,8 @@ async function expectRestSeen(
   expect(deleted.size).toBeGreaterThan(0);
 }
 
-async function race(deployment: Deployment, isKilling: boolean): Promise<void> {
-  const outcome = await run(deployment, createRandom(seed), isKilling);
+async function race(deployment: Deployment, killers: Arrangement['killers']): Promise<void> {
+  const outcome = await run(deployment, createRandom(seed), killers);
   await expectAllSeen(deployment, outcome.kept);
   await expectRestSeen(deployment, outcome.churned, outcome.deleted);
   expect(outcome.kills.every((kills) => kills > 0)).toBe(true);
@@ -135,17 +152,17 @@ function settleDown(deployment: Deployment, random: () => number): Pick<Deployme
 }
 
 /** Runs the race over a kind of store. */
-export function describeRaces(kind: StoreKind): void {
-  describe(`promise 2 on ${kind.name}: ${processes} processes, ${seconds} s, seed ${seed}`, () => {
+export function describeRaces(kind: StoreKind, { name, killers, start }: Arrangement = servers): void {
+  describe(`promise 2 on ${kind.name}: ${name}, ${seconds} s, seed ${seed}`, () => {
     test.each([
-      ['every poller sees each acknowledged version once and in order', false],
-      ['the same while processes are killed in mid-batch and started again', true],
+      ['every poller sees each acknowledged version once and in order', []],
+      ['the same while processes are killed in mid-batch and started again', killers],
     ])(
       '%s',
-      async (_title, isKilling) => {
-        const deployment = await startDeployment(kind, processes);
+      async (_title, killing) => {
+        const deployment = await start(kind);
         try {
-          await race(deployment, isKilling);
+          await race(deployment, killing);
         } finally {
           await deployment.close();
         }

@@ -1,7 +1,7 @@
 /** HUIJU_WORKERS=2: two processes that are one to the outside. */
 
 import { spawn } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
@@ -10,6 +10,7 @@ import { generate } from 'selfsigned';
 import { environment, program, root, runHuiju } from '../support/huiju.ts';
 import { openConnection, type RawConnection, rawRequest } from '../support/raw-http.ts';
 import { type RunningServer, runServer } from '../support/run-server.ts';
+import { type LogLine, logOf, pidsOf, until } from '../support/server-log.ts';
 import { ask, basic, newIdentity, taxii } from '../support/taxii-server.ts';
 
 const id = '5d1f7c1e-5b0f-4f0e-9a63-0d6a3b0c2a01';
@@ -28,37 +29,7 @@ function start(env: Readonly<Record<string, string>> = {}): Promise<RunningServe
   return runServer({ folder, collections, env: { ...two, ...env } });
 }
 
-interface Line {
-  readonly process: string;
-  readonly msg: string;
-  readonly level: string;
-  readonly pid?: number;
-  readonly [name: string]: unknown;
-}
-
-/** What the server logged so far; throws when a line is not whole. */
-function logOf(server: RunningServer): Line[] {
-  const lines = server.output().split('\n');
-  return lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line));
-}
-
-async function until<T>(find: () => T | undefined): Promise<T> {
-  for (;;) {
-    const found = find();
-    if (found !== undefined) return found;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
-
-const requestsOf = (server: RunningServer): Line[] => logOf(server).filter(({ msg }) => msg === 'request');
-
-/** Ids of the first `count` processes that have begun to serve. */
-function pidsOf(server: RunningServer, count: number): Promise<number[]> {
-  return until(() => {
-    const pids = logOf(server).flatMap(({ pid }) => pid ?? []);
-    return pids.length < count ? undefined : pids;
-  });
-}
+const requestsOf = (server: RunningServer): LogLine[] => logOf(server).filter(({ msg }) => msg === 'request');
 
 function isRunning(pid: number): boolean {
   try {
@@ -67,6 +38,9 @@ function isRunning(pid: number): boolean {
     return false;
   }
 }
+
+/** Files and sockets that a process has open. */
+const countFiles = (pid: number): number => readdirSync(`/proc/${pid}/fd`).length;
 
 /** Asks on a connection that stays open. */
 async function get(connection: RawConnection, path: string, authorization: string) {
@@ -166,7 +140,7 @@ describe('two processes on one port and one store', () => {
     expect(new Set((await Promise.all(asked)).map(({ status }) => status))).toEqual(new Set([401]));
     child.kill('SIGTERM');
     expect(await ended).toBe(0);
-    const lines: Line[] = readFileSync(file, 'utf8')
+    const lines: LogLine[] = readFileSync(file, 'utf8')
       .trimEnd()
       .split('\n')
       .map((line) => JSON.parse(line));
@@ -175,6 +149,13 @@ describe('two processes on one port and one store', () => {
     expect(lines.filter((line) => !known.includes(line.process))).toEqual([]);
     expect(lines.at(-1)).toMatchObject({ process: 'supervisor', msg: 'ended' });
   });
+});
+
+test('each serves with a young generation that processors cache', async () => {
+  const server = await start();
+  const pids = await pidsOf(server, 2);
+  const options = pids.map((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')[1]);
+  expect([options, await server.stop()]).toEqual([['--max-semi-space-size=16', '--max-semi-space-size=16'], 0]);
 });
 
 describe('a process that ends by itself', () => {
@@ -203,6 +184,25 @@ describe('a process that ends by itself', () => {
       .slice(-2)
       .map((line) => line.process);
     expect(last.sort()).toEqual(['worker 1', 'worker 2']);
+  });
+
+  test('leaves no client waiting: a connection on its way to it is closed, and others are served', async () => {
+    const server = await start();
+    const authorization = basic('admin', server.adminPassword);
+    const [victim = 0, other = 0] = await pidsOf(server, 2);
+    // A process that stands still takes no connection, so each has one on its way to it.
+    for (const pid of [victim, other]) process.kill(pid, 'SIGSTOP');
+    const idle = countFiles(server.pid);
+    const connections = Array.from({ length: 4 }, () => openConnection(server.url));
+    const answers = connections.map((connection) => get(connection, '/desk/', authorization));
+    await until(() => (countFiles(server.pid) >= idle + connections.length ? true : undefined));
+    process.kill(victim, 'SIGKILL');
+    process.kill(other, 'SIGCONT');
+    const statuses = (await Promise.all(answers)).map((answer) => answer?.status ?? 'closed');
+    expect(statuses.sort()).toEqual([200, 200, 200, 'closed']);
+    for (const connection of connections) connection.close();
+    expect(countFiles(server.pid)).toBeLessThanOrEqual(idle);
+    expect(await server.stop()).toBe(0);
   });
 
   test('at the start ends everything, with the same line and exit code as a server alone', async () => {

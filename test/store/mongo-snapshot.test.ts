@@ -59,6 +59,25 @@ describeWith('mongodb', 'missing' in found ? found.missing : undefined, 'a snaps
     return versions;
   }
 
+  test('has positions in collections of before it began, and all other records of when they are read', async () => {
+    const collection = randomUUID();
+    await addObjects(collection, 1);
+    const kinds = ['feed-state', 'user'];
+    for (const kind of kinds) await store.putRecord(kind, collection, 0, { at: 'before' }, {});
+    const documents = new Map<string, unknown>();
+    for await (const part of store.readSnapshot()) {
+      if (part.part === 'collection' && part.collection === collection)
+        for (const kind of kinds) await other.putRecord(kind, collection, 1, { at: 'meanwhile' }, {});
+      if (part.part === 'record' && part.id === collection) documents.set(part.kind, part.document);
+    }
+    expect(documents).toEqual(
+      new Map([
+        ['feed-state', { at: 'before' }],
+        ['user', { at: 'meanwhile' }],
+      ]),
+    );
+  });
+
   test('has what was there when it began, whatever is deleted, expires and is published again meanwhile', async () => {
     const collection = randomUUID();
     const versions = await addObjects(collection, 4);

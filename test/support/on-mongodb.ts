@@ -3,7 +3,7 @@
 import { afterAll, test } from '@jest/globals';
 import { findEngine, startEngine } from './mongodb.ts';
 import { describeWith } from './skip.ts';
-import { useStores } from './taxii-server.ts';
+import { useStores } from './stores.ts';
 
 /** Loads test files, which declare their tests then. Await it at the top of a test file. */
 export async function runOnMongodb(files: readonly URL[]): Promise<void> {

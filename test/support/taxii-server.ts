@@ -13,6 +13,7 @@ import { createLog } from '../../src/log.ts';
 import { startServer } from '../../src/server.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import { runServer } from './run-server.ts';
+import { newStore } from './stores.ts';
 
 export const taxii = 'application/taxii+json;version=2.1';
 
@@ -195,13 +196,6 @@ export interface TestServer {
   close(): Promise<void>;
 }
 
-let makeStore = (folder: string): string => `sqlite:${join(folder, 'store', 'huiju.db')}`;
-
-/** From now on the servers of this file have their stores where `make` says, each an empty one. */
-export function useStores(make: () => string): void {
-  makeStore = make;
-}
-
 let workers = 1;
 
 /** From now on the servers of this file serve from so many processes, unless they are to have other limits. */
@@ -232,7 +226,7 @@ export async function startTaxiiServer(
   for (const root of declared) writeFileSync(join(collections, `${root.api_root}.json`), JSON.stringify(root));
   const env = {
     HUIJU_PORT: '0',
-    HUIJU_STORE: makeStore(folder),
+    HUIJU_STORE: newStore(folder),
     HUIJU_COLLECTIONS: collections,
     HUIJU_LOG_LEVEL: 'silent',
     ...environment,

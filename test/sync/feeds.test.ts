@@ -1,11 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
-import { findFeed } from '../../src/sync/feed.ts';
+import { positionKinds } from '../../src/store/store.ts';
+import { defaultSettings, feedKind, findFeed } from '../../src/sync/feed.ts';
 import { getState, noCounts, stateKind } from '../../src/sync/feed-state.ts';
 import {
   addFeed,
   editFeed,
   type FeedsDeps,
   listFeeds,
+  pauseFeed,
   removeFeed,
   resumeFeed,
   showFeed,
@@ -26,13 +28,17 @@ const newFeed = (name: string) =>
   ({ name, direction: 'pull', peer: { kind: 'folder', path: '/in' }, collection: 'c', settings: {} }) as const;
 
 describe('operations of feeds', () => {
+  test('where a feed stands is among what snapshots read before the collections', () => {
+    expect(positionKinds).toContain(stateKind);
+  });
+
   test('a feed that asks for something else begins at the beginning; one that does not goes on', async () => {
     const deps = operator();
     await addFeed(deps, newFeed('a'));
     const walk = async () => (await findFeed(deps.store, 'a'))?.walk;
     await editFeed(deps, 'a', { filters: { versions: 'all', types: ['malware'] } });
     expect(await walk()).toBe(1);
-    await editFeed(deps, 'a', { filters: { versions: 'all', types: ['malware'] }, pageSize: 5 });
+    await editFeed(deps, 'a', { filters: { versions: 'all', types: ['malware'] }, deadline: 60 });
     expect(await walk()).toBe(1);
     await editFeed(deps, 'a', { filters: { versions: 'all' } });
     expect(await walk()).toBe(2);
@@ -61,6 +67,17 @@ describe('operations of feeds', () => {
     expect((await showFeed(deps, 'a')).lag).toBe(3_600_000);
     await deps.store.putRecord(stateKind, 'a', 1, { ...state, inStepAt: '2025-12-31T23:59:00.000Z' }, {});
     expect((await listFeeds(deps)).map(({ lag }) => lag)).toEqual([60_000]);
+  });
+
+  test('a feed with settings that are not taken any more can be paused and removed', async () => {
+    const deps = operator();
+    const { peer, direction, collection } = newFeed('old');
+    const document = { ...defaultSettings, peer, direction, collection, deadline: 1, walk: 0, createdAt: '' };
+    await deps.store.putRecord(feedKind, 'old', 0, document, {});
+    await expect(editFeed(deps, 'old', { jitter: 1 })).rejects.toThrow('the deadline is 1 seconds');
+    await pauseFeed(deps, 'old');
+    await removeFeed(deps, 'old');
+    expect(await listFeeds(deps)).toEqual([]);
   });
 
   test('an unknown name is answered with the nearest that there is', async () => {

@@ -1,8 +1,18 @@
 /** Sources that are files: on the web, in a folder, on standard input. */
 
-import { existsSync, mkdirSync, readdirSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { appendFile, mkdir, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { createFolderSource, type FolderSourceOptions } from '../../src/sync/folder-source.ts';
@@ -109,6 +119,17 @@ describe('what comes in', () => {
     for (const { text } of unreadable) expect(text.length).toBeLessThan(5000);
   });
 
+  test('in lines of which the first is broken gives the others; two of them are one broken document', async () => {
+    for (const size of [1, 7, 100_000]) {
+      const lines = await walk(streamOf(`{"id":1,}\n\n${both.join('\n')}\n{"id":\n`, size));
+      expect([lines.objects, lines.unreadable.length, lines.error]).toEqual([both, 2, undefined]);
+      for (const text of ['<html>\n<body>\n', '{"objects":[}', `{"id":1,}\n{"id":2,}\n${object('a')}`]) {
+        const { objects, unreadable, error } = await walk(streamOf(text, size));
+        expect([objects, unreadable.length, error?.message]).toEqual([[], 1, expect.stringContaining('line 1')]);
+      }
+    }
+  });
+
   test('and breaks gives what was whole', async () => {
     const { objects, unreadable, error } = await walk(streamOf(`${bundle('a', 'b').slice(0, -10)}!`));
     expect(objects).toEqual([object('a')]);
@@ -123,6 +144,23 @@ describe('what comes in', () => {
     const { batches } = await walk(streamOf(text, 65_536));
     expect(batches.map(({ objects }) => objects.length)).toEqual([1000, 1000, 500]);
     expect(batches[2]?.bytes).toBe(Buffer.byteLength(text.split('\n').slice(2000).join('')));
+  });
+
+  test('is given when the writer pauses: it cannot be read again', async () => {
+    let isOver = false;
+    async function* pausing(): AsyncGenerator<Uint8Array> {
+      yield Buffer.from(`${object('a')}\n${object('b')}\n${object('c').slice(0, 5)}`);
+      isOver = true;
+      yield Buffer.from(object('c').slice(5));
+    }
+    const given: (readonly string[])[] = [];
+    const source = createStreamSource({ chunks: pausing(), name: 'standard input', maxObjectLength });
+    for await (const piece of source.walk(undefined, never)) {
+      if ('code' in piece) throw new Error(piece.message);
+      if (given.length === 0) expect(isOver).toBe(false);
+      given.push(piece.objects);
+    }
+    expect(given).toEqual([[object('a'), object('b')], [object('c')]]);
   });
 
   test('ends when the run is stopped', async () => {
@@ -148,10 +186,15 @@ describe('a file on the web', () => {
   });
   afterAll(() => server.close());
 
-  function open(path = '/feed.json'): Source {
+  function open(path = '/feed.json', mostUnpacked?: number): Source {
     const http = createHttpClient({ home: new URL(server.url), allowPrivate: true });
     clients.push(http);
-    return createWebSource({ http, url: new URL(path, server.url), maxObjectLength });
+    return createWebSource({
+      http,
+      url: new URL(path, server.url),
+      maxObjectLength,
+      ...(mostUnpacked !== undefined && { mostUnpacked }),
+    });
   }
 
   test('is read whole, and again when it has changed, as ETag and Last-Modified tell', async () => {
@@ -189,6 +232,13 @@ describe('a file on the web', () => {
     server.play(() => ({ headers, body: gzipSync(`{"broken"\n${object('a')}`) }));
     const { objects, unreadable, error } = await walk(open(path));
     expect([objects, unreadable.length, error]).toEqual([[object('a')], 1, undefined]);
+  });
+
+  test('that is packed, and unpacked without end, is given up', async () => {
+    server.play(() => ({ body: gzipSync(`${object('a')}\n${' '.repeat(100_000)}`) }));
+    const { error } = await walk(open('/feed.ndjson', 100_000));
+    expect(error).toMatchObject({ retry: 'never', message: expect.stringContaining('unpacked longer than') });
+    expect((await walk(open('/feed.ndjson', 200_000))).objects).toEqual([object('a')]);
   });
 
   test('that is not there is an error', async () => {
@@ -315,13 +365,55 @@ describe('a folder', () => {
     expect((await walk(open(), position)).unreadable).toEqual([]);
   });
 
-  test('follows links to files, not to folders', async () => {
-    const { folder, open } = await make();
+  test('follows links to files in it, not to files elsewhere and not to folders', async () => {
+    const { folder, open, put } = await make();
     const outside = await make();
     await outside.put('a.json', bundle('a'));
-    await symlink(join(outside.folder, 'a.json'), join(folder, 'link.json'));
+    await mkdir(join(folder, '.data'));
+    await put('.data/b.json', bundle('b'));
+    await symlink(join(outside.folder, 'a.json'), join(folder, 'elsewhere.json'));
+    await symlink(join('..', basename(outside.folder), 'a.json'), join(folder, 'elsewhere-too.json'));
     await symlink(outside.folder, join(folder, 'loop'));
-    expect((await walk(open())).objects).toEqual([object('a')]);
+    await symlink(join('.data', 'b.json'), join(folder, 'link.json'));
+    expect((await walk(open())).objects).toEqual([object('b')]);
+  });
+
+  test('passes over pipes and devices, and over what is put into the place of a file', async () => {
+    const { folder, put } = await make();
+    const outside = await make();
+    await outside.put('secret.json', bundle('secret'));
+    const pipe = (name: string) => execFileSync('mkfifo', [join(folder, name)]);
+    pipe('pipe.json');
+    await symlink('/dev/zero', join(folder, 'zero.json'));
+    for (const name of ['a.json', 'b.json', 'c.json']) await put(name, bundle(name[0] ?? ''));
+    let isDone = false;
+    // Called after the files were listed and before they are read.
+    const now = (): number => {
+      if (!isDone) {
+        for (const name of ['a.json', 'b.json']) renameSync(join(folder, name), join(outside.folder, name));
+        pipe('a.json');
+        symlinkSync(join(outside.folder, 'secret.json'), join(folder, 'b.json'));
+      }
+      isDone = true;
+      return Date.now() + 1000;
+    };
+    const { objects, unreadable } = await walk(createFolderSource({ folder, maxObjectLength, settled: 0, now }));
+    expect([objects, unreadable.map(({ code }) => code)]).toEqual([
+      [object('c')],
+      ['file-unreadable', 'file-unreadable'],
+    ]);
+  });
+
+  test('counts a packed file that is too long unpacked as read', async () => {
+    const { open, put } = await make({ mostUnpacked: 1000 });
+    await put('a.json.gz', gzipSync(' '.repeat(1001)));
+    await put('b.json.gz', gzipSync(bundle('b').padEnd(1000)));
+    const { objects, unreadable, position } = await walk(open());
+    expect([objects, unreadable]).toEqual([
+      [object('b')],
+      [{ code: 'file-unreadable', message: expect.stringContaining('unpacked longer than 1000 B'), text: '' }],
+    ]);
+    expect((await walk(open(), position)).unreadable).toEqual([]);
   });
 
   test('puts many small files into one batch', async () => {

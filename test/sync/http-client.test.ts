@@ -9,9 +9,9 @@ import {
   type HttpAnswer,
   type HttpClient,
   type HttpClientOptions,
-  parsePeerUrl,
 } from '../../src/sync/http-client.ts';
 import { findRetryAfter, HttpFault } from '../../src/sync/http-fault.ts';
+import { parsePeerUrl } from '../../src/sync/peer-url.ts';
 import { SourceError } from '../../src/sync/source.ts';
 import { type Script, type ScriptedServer, startScriptedServer } from '../support/scripted-server.ts';
 
@@ -181,6 +181,15 @@ describe('logins', () => {
     expect(await get('/', { login }, other.url)).not.toContain(basicHeader);
   });
 
+  test('that are wanted where a redirect leads: the message says why they were not sent', async () => {
+    other.play(() => ({ status: 401 }));
+    play(() => ({ status: 301, headers: { location: `${other.url}/there` } }));
+    const { message } = await failure('/', { login });
+    expect(message).toContain(`${server.url}/ leads to ${other.url}/there, which wants a login (401)`);
+    expect(message).toContain(`goes to ${server.url} alone`);
+    expect((await failure('/')).message).toContain('does not accept the login (401)');
+  });
+
   test('in the URL are refused, and not shown', () => {
     const words = expect.not.stringContaining('sesame');
     expect(() => parsePeerUrl('https://anna:sesame@peer.example/')).toThrow(
@@ -311,6 +320,18 @@ describe('addresses that are not public', () => {
     const named = await failure('/', { allowPrivate: false }, `http://localhost:${port}`);
     expect(named.message).toMatch(/localhost is .*, which is a loopback address/);
     expect(server.asked).toHaveLength(before);
+  });
+
+  test('are allowed for the peer, and not for where it redirects', async () => {
+    const named = (host: string) => server.url.replace('127.0.0.1', host);
+    const lookup: NonNullable<HttpClientOptions['lookup']> = (_host, _options, callback) =>
+      callback(null, [{ address: '127.0.0.1', family: 4 }]);
+    for (const location of ['http://169.254.169.254/latest/meta-data/', named('inner.example')]) {
+      play(({ path }) => (path === '/' ? { status: 302, headers: { location } } : { body: 'peer' }));
+      const error = await failure('/', { home: new URL(named('peer.example')), lookup }, named('peer.example'));
+      expect(error).toMatchObject({ retry: 'never', message: expect.stringContaining('give its own URL') });
+    }
+    expect(await get('/other', { home: new URL(named('peer.example')), lookup }, named('peer.example'))).toBe('peer');
   });
 
   test('are refused at each connection, whatever a name meant before', async () => {

@@ -209,6 +209,16 @@ describe('the TAXII target', () => {
     expect(refusals.map(({ index }) => index)).toEqual([-1, -1]);
   });
 
+  test('believes no more refusals than there were objects', async () => {
+    const failures = Array.from({ length: 5000 }, () => ({ id: 'identity--1', version: '', message: 'no' }));
+    for (const status of [
+      { ...complete, failureCount: Number.MAX_SAFE_INTEGER },
+      { ...complete, failureCount: 5000, failures },
+    ]) {
+      expect(await server([status]).open().send(texts, never)).toHaveLength(texts.length);
+    }
+  });
+
   test('tries again what may pass, and waits as long as it is asked to', async () => {
     const { open, waits, bodies } = server([later(), later(30_000)]);
     await open().send(texts, never);

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, describe, expect, test } from '@jest/globals';
+import { OperatorError } from '../../src/errors.ts';
 import { changeRecord } from '../../src/hub/records.ts';
 import { findVersionKey } from '../../src/stix/timestamp.ts';
 import type { Store } from '../../src/store/store.ts';
@@ -130,6 +131,25 @@ describe('a run that pulls', () => {
       [bad.id, JSON.stringify(bad), expect.stringMatching(/^STIX-/)],
       [null, '{"id":', 'malformed-json'],
     ]);
+    expect(entries.map(({ isCut }) => isCut)).toEqual([false, true]);
+  });
+
+  test('stores only what the feed asks for, whatever the upstream gives', async () => {
+    const [a, b, address] = [newIdentity(), newIdentity(), newAddress()];
+    const nameless = { type: 'identity' };
+    for (const [filters, expected] of [
+      [{ types: ['identity'] }, [a.id, b.id]],
+      [{ ids: [b.id, address.id] }, [b.id, address.id]],
+      [{ types: ['identity'], ids: [b.id, address.id] }, [b.id]],
+    ] as const) {
+      const own = newLab();
+      const feed = await own.addFeed({ filters: { versions: 'all', ...filters } });
+      own.follow(fakeSource([batch(1, [a, b, address, nameless])]));
+      expect(await runFeed(own.deps, feed, usualRun, never)).toMatchObject({
+        counts: { added: expected.length, refused: 1 },
+      });
+      expect(await own.ids()).toEqual(expected);
+    }
   });
 
   test('refuses what exceeds its own ceiling, unmarked objects included when they count as more', async () => {
@@ -195,6 +215,31 @@ describe('a run that pulls', () => {
     });
     lab.follow(fakeSource([new SourceError('down', 'later')]));
     expect(await runFeed(lab.deps, feed, usualRun, never)).toMatchObject({ error: 'down', unforeseen: undefined });
+  });
+
+  test('is tried again late when a person has to do something first, soon otherwise', async () => {
+    const lab = newLab();
+    for (const [error, least, most] of [
+      [new SourceError('down', 'later'), 5, 60],
+      [new SourceError('401', 'never'), 600, 3600],
+      [new OperatorError('the key file is missing'), 600, 3600],
+    ] as const) {
+      const feed = await lab.addFeed({ schedule: { kind: 'every', seconds: 1 } });
+      lab.follow(fakeSource([error]));
+      const result = await runFeed(lab.deps, feed, usualRun, never);
+      const wait = (Date.parse(result?.nextRunAt ?? '') - Date.parse(result?.endedAt ?? '')) / 1000;
+      expect(wait).toBeGreaterThan(least);
+      expect(wait).toBeLessThan(most);
+    }
+  });
+
+  test('says what the upstream says in one line of bounded length that steers no terminal', async () => {
+    const lab = newLab();
+    const feed = await lab.addFeed();
+    lab.follow(fakeSource([new SourceError(`a\n\u001b[31mb\u009b\u202e${'x'.repeat(10_000)}`, 'never')]));
+    const result = await runFeed(lab.deps, feed, usualRun, never);
+    expect(result?.error).toMatch(/^a\?\?\[31mb\?\?x+$/);
+    expect(result?.error?.length).toBeLessThan(3000);
   });
 
   test('fails for good when no file declares its collection', async () => {

@@ -236,6 +236,29 @@ describe('discovery of other servers', () => {
     await expect(discover(script)).rejects.toMatchObject({ isTooLong: true });
   });
 
+  test('texts without end in resources are as if they were not there', async () => {
+    const long = 'x'.repeat(1_000_000);
+    const failures = [{ id: 'identity--1', version: long, message: long }];
+    scripted.play(({ path }) =>
+      path.includes('/status/')
+        ? { body: { id: 's', status: 'complete', failure_count: 1, failures } }
+        : {
+            body: {
+              collections: [
+                { id: 'c1', title: long },
+                { id: long, title: 'Two' },
+              ],
+            },
+          },
+    );
+    const root = new URL('/api/', scripted.url);
+    const client = open(scripted.url);
+    expect(await client.listCollections(root, never)).toMatchObject([{ id: 'c1', title: 'c1' }]);
+    expect((await client.getStatus(root, 's', never)).failures).toEqual([
+      { id: 'identity--1', version: '', message: '' },
+    ]);
+  });
+
   test('a status that is none is told', async () => {
     scripted.play(() => ({ status: 202, body: { id: 7 } }));
     const client = open(scripted.url);

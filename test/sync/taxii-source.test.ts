@@ -250,19 +250,15 @@ describe('a server that keeps to the standard', () => {
     expect(batches.map(({ position }) => position.reached)).toEqual([null, null, formatDate(25_007)]);
   });
 
-  test('a collection can be named by its alias or title', async () => {
-    keep(1);
-    const resource = { id: collection, title: 'Indicators', alias: 'ioc', can_read: true, can_write: false };
-    play((asked) => {
-      if (asked.path === '/api/collections/') return { body: { collections: [resource] } };
-      return asked.path === objectsPath ? answer(asked) : { status: 404 };
-    });
-    for (const name of ['ioc', 'Indicators']) {
-      const source = open({ collection: name });
-      expect((await walk(source)).names).toEqual(['n0']);
-    }
-    const { error } = await walk(open({ collection: 'other' }));
-    expect(error).toMatchObject({ retry: 'never', message: expect.stringContaining('ioc (Indicators)') });
+  test('is read from the time on that the feed asks for, and then goes on', async () => {
+    keep(5);
+    playObjects();
+    const addedAfter = formatDate(3_000_007);
+    const { names: read, position } = await walk(open({ addedAfter }));
+    // A little of what was before is read again, as at the beginning of each walk.
+    expect(read).toEqual(['n2', 'n3', 'n4']);
+    expect((await walk(open({ addedAfter }), position)).names).toEqual(['n4']);
+    expect((await walk(open({ addedAfter: formatDate(9_000_000) }))).names).toEqual([]);
   });
 
   test('lists its versions from the manifest', async () => {
@@ -387,6 +383,14 @@ describe('a server that pages otherwise', () => {
     expect(once((await walk(open({ pageSize: 3 }))).names)).toEqual(names());
     playObjects({ most: 2, members: () => ({}) });
     expect(once((await walk(open({ pageSize: 3 }))).names)).toEqual(names());
+  });
+
+  test('gives a `next` that fits into no request: the pages are read by date', async () => {
+    keep(6);
+    playObjects({ most: 2, members: ({ more }) => ({ more, ...(more && { next: 'n'.repeat(9000) }) }) });
+    const { names: read, batches, error } = await walk(open());
+    expect([once(read), error]).toEqual([names(), undefined]);
+    for (const { position } of batches) expect(JSON.stringify(position).length).toBeLessThan(1000);
   });
 
   test('gives `next` with `more: false` on its last page', async () => {

@@ -5,7 +5,7 @@
  */
 
 import { OperatorError } from '../../errors.ts';
-import type { Micros, SnapshotPart } from '../store.ts';
+import { type Micros, positionKinds, type SnapshotPart } from '../store.ts';
 import { type AccessRow, type TotalsRow, toAccessEntry, toTotals } from './access.ts';
 import { ask, type Connection, isDatabaseError, long, readLimit, reasonOf, toNumber } from './connection.ts';
 import { type CollectionDocument, type HeldVersion, stableSlotOf } from './documents.ts';
@@ -128,13 +128,28 @@ async function* readCollections(
   }
 }
 
+type RecordPart = Extract<SnapshotPart, { part: 'record' }>;
+
+function toRecordPart({ kind, id, revision, document, keys }: RecordRow): RecordPart {
+  return { part: 'record', kind, id, revision, document: JSON.parse(document), keys: fromKeys(keys) };
+}
+
+/** The few records that have to be read before the collections are. */
+async function findPositions({ collection }: Connection): Promise<RecordPart[]> {
+  const rows = collection<RecordRow>('records').find(
+    { kind: { $in: [...positionKinds] } },
+    { sort: { kind: 1, id: 1 } },
+  );
+  return (await ask(rows.toArray())).map(toRecordPart);
+}
+
 async function* readRest({ collection }: Connection): AsyncGenerator<SnapshotPart> {
   const options = { batchSize: batchCount };
   for await (const row of collection<StatusRow>('statuses').find({}, { ...options, sort: { completed_at: 1 } }))
     yield { part: 'status', ...toStatus(row) };
   const inOrder = { ...options, sort: { kind: 1, id: 1 } } as const;
-  for await (const { kind, id, revision, document, keys } of collection<RecordRow>('records').find({}, inOrder))
-    yield { part: 'record', kind, id, revision, document: JSON.parse(document), keys: fromKeys(keys) };
+  const others = { kind: { $nin: [...positionKinds] } };
+  for await (const row of collection<RecordRow>('records').find(others, inOrder)) yield toRecordPart(row);
   for await (const row of collection<AccessRow>('access').find({}, { ...options, sort: { queue: 1, entry: 1 } }))
     yield { part: 'access', ...toAccessEntry(row) };
   for await (const row of collection<TotalsRow>('access_totals').find({}, { ...options, sort: { _id: 1 } }))
@@ -142,6 +157,7 @@ async function* readRest({ collection }: Connection): AsyncGenerator<SnapshotPar
 }
 
 async function* readAll(connection: Connection, holding: Holding): AsyncGenerator<SnapshotPart> {
+  const positions = await findPositions(connection);
   const found = await ask(
     connection
       .collection<CollectionRow>('collections')
@@ -154,6 +170,7 @@ async function* readAll(connection: Connection, holding: Holding): AsyncGenerato
   yield { part: 'sequence', last };
   for (const state of states) yield toStatePart(state);
   yield* readCollections(connection, holding, states);
+  yield* positions;
   yield* readRest(connection);
 }
 

@@ -1,0 +1,4 @@
+import { sqliteKind } from './deployment.ts';
+import { describeRaces, workers } from './races.ts';
+
+describeRaces(sqliteKind, workers);
