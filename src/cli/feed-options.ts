@@ -3,12 +3,13 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { OperatorError, systemReasonOf } from '../errors.ts';
+import { messageOf, OperatorError, systemReasonOf } from '../errors.ts';
 import { type TlpLevel, tlpLevels } from '../stix/markings.ts';
 import { formatMicros } from '../stix/timestamp.ts';
 import type { FeedDocument, FeedFilters, Peer, Schedule, SealedLogin, TlsFiles } from '../sync/feed.ts';
 import type { FeedChange, NewLogin } from '../sync/feeds.ts';
 import type { ApiRoot } from '../taxii/api-roots.ts';
+import { parseSpecVersions, parseVersions } from '../taxii/query.ts';
 import { findCollection } from './find-collection.ts';
 import { readPassword } from './password-input.ts';
 import { findTime } from './when.ts';
@@ -32,7 +33,8 @@ export interface SettingOptions extends SecretOptions {
   readonly type?: readonly string[];
   readonly id?: readonly string[];
   readonly addedAfter?: string;
-  readonly versions?: 'all' | 'last' | 'first';
+  readonly versions?: string;
+  readonly specVersion?: readonly string[];
   readonly full?: boolean;
   readonly mirrorDeletions?: number | 'none';
   readonly ceiling?: TlpLevel | 'none';
@@ -73,6 +75,24 @@ function parseNames(text: string, before: readonly string[] = []): string[] {
   return [...before, ...text.split(',')].filter((name) => name !== '');
 }
 
+/** What `parse` throws for a request, in the words of an option. */
+function checked<T>(text: string, parse: (text: string) => T): T {
+  try {
+    return parse(text);
+  } catch (error) {
+    throw new InvalidArgumentError(messageOf(error));
+  }
+}
+
+function parseWhich(text: string): string {
+  checked(text, parseVersions);
+  return text;
+}
+
+function parseSpecification(text: string): string[] {
+  return text === 'all' ? [text] : checked(text, parseSpecVersions);
+}
+
 function parseTime(text: string): string {
   const time = findTime(text);
   if (time !== undefined) return formatMicros(time);
@@ -110,7 +130,16 @@ export function addSettingOptions(command: Command): Command {
       .option('--type <type>', 'only objects of these types, comma-separated; all for every type', parseNames)
       .option('--id <id>', 'only objects with these ids, comma-separated; all for every id', parseNames)
       .option('--added-after <time>', 'only what was added later; none: everything', orNone(parseTime))
-      .addOption(new Option('--versions <which>', 'which versions of an object').choices(['all', 'last', 'first']))
+      .option(
+        '--versions <which>',
+        'which versions of an object: all, or first, last and times, comma-separated',
+        parseWhich,
+      )
+      .option(
+        '--spec-version <version>',
+        'only objects of these versions of STIX, comma-separated; all for every version',
+        parseSpecification,
+      )
       .option('--full', 'read everything anew at each run')
       .option(
         '--mirror-deletions <span>',
@@ -194,16 +223,19 @@ function changeNames(
   return names === undefined || names.includes('all') ? undefined : [...new Set(names)];
 }
 
-function changeFilters({ type, id, versions, addedAfter }: SettingOptions, before: FeedFilters): FeedFilters {
-  const [types, ids, after] = [
+function changeFilters(options: SettingOptions, before: FeedFilters): FeedFilters {
+  const { type, id, versions, specVersion, addedAfter } = options;
+  const [types, ids, specVersions, after] = [
     changeNames(type, before.types),
     changeNames(id, before.ids),
+    changeNames(specVersion, before.specVersions),
     addedAfter ?? before.addedAfter,
   ];
   return {
     versions: versions ?? before.versions,
     ...(types && { types }),
     ...(ids && { ids }),
+    ...(specVersions && { specVersions }),
     ...(after !== undefined && after !== 'none' && { addedAfter: after }),
   };
 }

@@ -139,7 +139,7 @@ function describeStep({ state, lag }: FeedView): string {
 export function feedLines(view: FeedView, roots: readonly ApiRoot[]): string[] {
   const { feed, state } = view;
   const resource = feedResource(view, roots);
-  const { types, ids, versions, addedAfter } = feed.filters;
+  const { types, ids, versions, specVersions, addedAfter } = feed.filters;
   const entries: readonly (readonly [string, string | null])[] = [
     ['Feed', feed.name],
     ['From', resource.from],
@@ -152,6 +152,7 @@ export function feedLines(view: FeedView, roots: readonly ApiRoot[]): string[] {
         types?.join(', ') ?? 'every type',
         ...(ids === undefined ? [] : [`${formatCount(ids.length, 'id')}`]),
         `${versions} versions`,
+        ...(specVersions === undefined ? [] : [`STIX ${specVersions.join(', ')}`]),
         ...(addedAfter === undefined ? [] : [`added after ${addedAfter}`]),
         ...(feed.full ? ['everything at each run'] : []),
       ].join(', '),

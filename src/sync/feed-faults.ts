@@ -40,12 +40,16 @@ function findPeerFault(direction: FeedDocument['direction'], peer: Peer): string
 
 function rulesOfReading({ direction, peer, schedule, mirrorEvery, filters, pageSize }: Judged): readonly Rule[] {
   const isFile = direction === 'pull' && peer.kind !== 'taxii';
-  const asksLikeTaxii =
-    filters.versions !== 'all' || filters.addedAfter !== undefined || pageSize !== defaultSettings.pageSize;
+  const { versions, specVersions, addedAfter } = filters;
+  const asksLikeTaxii = versions !== 'all' || addedAfter !== undefined || pageSize !== defaultSettings.pageSize;
   return [
     [
       isFile && asksLikeTaxii,
       'versions, a time of adding and pages are asked for from TAXII collections alone: files are read whole',
+    ],
+    [
+      specVersions !== undefined && (isFile || direction === 'push'),
+      'versions of STIX are asked for from TAXII collections alone: here is only STIX 2.1, and of files nothing else is taken',
     ],
     [
       Math.max(filters.types?.length ?? 0, filters.ids?.length ?? 0) > mostNames,

@@ -26,7 +26,10 @@ export type Schedule =
 export interface FeedFilters {
   readonly types?: readonly string[];
   readonly ids?: readonly string[];
-  readonly versions: 'all' | 'last' | 'first';
+  /** As `match[version]` has them: `all`, or `first`, `last` and times, comma-separated. */
+  readonly versions: string;
+  /** Only of a TAXII server: what is here is STIX 2.1. */
+  readonly specVersions?: readonly string[];
   /** Only what was added later there (for a feed that pushes: here), an RFC 3339 time. */
   readonly addedAfter?: string;
 }

@@ -97,8 +97,13 @@ export function createPeers({ secretKeys, clock, maxObjectLength, standardInput 
   function openTaxiiSource(feed: Feed, root: URL, name: string, signal: AbortSignal): Promise<OpenSource> {
     return withHttp(feed, root, async (http) => {
       const collection = await findReadable(createTaxiiClient({ http }), root, name, signal);
-      const { types, ids, versions, addedAfter } = feed.filters;
-      const filters = { versions: [versions], ...(types && { types }), ...(ids && { ids }) };
+      const { types, ids, versions, specVersions, addedAfter } = feed.filters;
+      const filters = {
+        versions: versions.split(','),
+        ...(types && { types }),
+        ...(ids && { ids }),
+        ...(specVersions && { specVersions }),
+      };
       const source = createTaxiiSource({
         http,
         root,

@@ -3,7 +3,7 @@
 import { createScanner } from '../stix/scan.ts';
 import { findMicros, formatMicros } from '../stix/timestamp.ts';
 import type { Store } from '../store/store.ts';
-import { everyVersion } from '../taxii/page.ts';
+import { parseVersions } from '../taxii/query.ts';
 import type { Feed } from './feed.ts';
 import type { Session } from './feed-state.ts';
 import { findName } from './object-names.ts';
@@ -83,8 +83,7 @@ export async function sendTexts(
 
 function queryOf({ filters }: Feed, addedAfter: number) {
   const { types, ids, versions } = filters;
-  const selector = { ...everyVersion, all: versions === 'all', first: versions === 'first', last: versions === 'last' };
-  return { addedAfter, versions: [selector], ...(types && { types }), ...(ids && { ids }) };
+  return { addedAfter, versions: [parseVersions(versions)], ...(types && { types }), ...(ids && { ids }) };
 }
 
 /** Sends everything that was added after the position, to where there is nothing more now. */

@@ -63,7 +63,8 @@ function parseList(parameter: Parameter, value: string): string[] {
   return [...new Set(items)];
 }
 
-function parseSpecVersions(value: string): string[] {
+/** Reads the value of `match[spec_version]`. Throws `malformed-parameter`. */
+export function parseSpecVersions(value: string): string[] {
   const items = parseList('match[spec_version]', value);
   if (!items.every((item) => /^\d{1,4}\.\d{1,4}$/.test(item))) {
     malformed('match[spec_version]', value, 'versions of STIX such as 2.1');
@@ -71,8 +72,8 @@ function parseSpecVersions(value: string): string[] {
   return items;
 }
 
-/** Reads the value of `match[version]`. */
-function parseVersions(value: string): VersionSelector {
+/** Reads the value of `match[version]`. Throws `malformed-parameter`. */
+export function parseVersions(value: string): VersionSelector {
   const items = value.split(',');
   const exact: string[] = [];
   for (const item of items) {

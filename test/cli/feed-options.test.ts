@@ -85,6 +85,18 @@ describe('huiju feed add', () => {
       ['--from', 'https://up.example/a.json', ...ours, '--versions', 'last'],
       'files are read whole',
     ],
+    ['all versions and some', ['--from', 'https://up.example/', ...ours, '--versions', 'all,last'], '`all` alone'],
+    ['a version of STIX that is none', ['--from', './a', ...ours, '--spec-version', 'two'], 'such as 2.1'],
+    [
+      'a version of STIX of a file',
+      ['--from', './a', ...ours, '--spec-version', '2.1'],
+      'of files nothing else is taken',
+    ],
+    [
+      'a version of STIX of what is here',
+      ['--from', 'hub/groups', '--to', './a', '--spec-version', '2.1'],
+      'here is only STIX 2.1',
+    ],
     ['a time of adding of a file', ['--from', './a', ...ours, '--added-after', '2026-01-01'], 'files are read whole'],
     ['pages of a file', ['--from', './a', ...ours, '--page-size', '10'], 'files are read whole'],
     ['a query of an API root', ['--from', 'https://up.example/root/?key=1', '--source', 'x', ...ours], 'has no query'],

@@ -270,6 +270,21 @@ describe('huiju feed', () => {
     expect((await feed('run', 'some')).stdout).toMatch(/completed: \d+ added, \d*[1-9]\d* duplicate|completed: [1-9]/);
   });
 
+  test('asks for versions of objects and of STIX', async () => {
+    const object = newIdentity();
+    await server.publish([object]);
+    const [id, version] = [object.id, String(object.modified)];
+    await feed('add', 'versions', ...upstream(), ...ours, ...login, '--id', id, '--versions', `first,${version}`);
+    expect((await feed('run', 'versions')).stdout).toContain('completed: 1 added, 0 duplicate');
+    await feed('edit', 'versions', '--versions', '1999-01-01T00:00:00Z');
+    expect((await feed('run', 'versions')).stdout).toContain('completed: 0 added, 0 duplicate');
+    await feed('edit', 'versions', '--versions', 'all', '--spec-version', '2.0');
+    expect((await show('versions')).filters).toEqual({ versions: 'all', ids: [id], specVersions: ['2.0'] });
+    expect((await feed('run', 'versions')).stdout).toContain('completed: 0 added, 0 duplicate');
+    await feed('edit', 'versions', '--spec-version', 'all');
+    expect((await feed('run', 'versions')).stdout).toContain('completed: 0 added, 1 duplicate');
+  });
+
   test('says in a line what cannot be', async () => {
     const { code, stdout, stderr } = await feed('add', 'wrong', '--from', './a', '--to', './b');
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });

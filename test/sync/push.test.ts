@@ -106,6 +106,20 @@ describe('a run that pushes', () => {
     expect(got).toEqual([JSON.stringify(own)]);
   });
 
+  test('sends only the versions that it is to send', async () => {
+    const lab = newLab();
+    const object = newIdentity();
+    await fill(lab, [object]);
+    const { target, got } = collector();
+    lab.pushTo(target);
+    const other = await lab.addFeed({ filters: { versions: '1999-01-01T00:00:00Z' } }, 'push');
+    await runFeed(lab.deps, other, usualRun, never);
+    expect(got).toEqual([]);
+    const exact = await lab.addFeed({ filters: { versions: `last,${object.modified}` } }, 'push');
+    await runFeed(lab.deps, exact, usualRun, never);
+    expect(got).toEqual([JSON.stringify(object)]);
+  });
+
   test('sends only the types that it is to send', async () => {
     const lab = newLab();
     await fill(lab, [newIdentity()]);
