@@ -54,7 +54,7 @@ interface Reading {
 }
 
 interface Kept {
-  readonly generation: number;
+  readonly collection: string;
   readonly page: PackablePage;
   weight: number;
 }
@@ -127,13 +127,26 @@ function createMemory(): (name: string) => boolean {
 export function createPageCache(store: Pick<Store, 'getCollectionState'>, maxBytes: number): PageCache {
   // The order of a Map is that of insertion: the first has not been asked for longest.
   const kept = new Map<string, Kept>();
+  /** What is kept of each collection, all of one generation. */
+  const current = new Map<string, { readonly generation: number; readonly names: Set<string> }>();
   const underWay = new Map<string, Reading>();
   const wasAsked = createMemory();
   let held = 0;
 
   function drop(name: string): void {
-    held -= kept.get(name)?.weight ?? 0;
+    const entry = kept.get(name);
+    if (entry === undefined) return;
+    held -= entry.weight;
     kept.delete(name);
+    const ofCollection = current.get(entry.collection);
+    ofCollection?.names.delete(name);
+    if (ofCollection?.names.size === 0) current.delete(entry.collection);
+  }
+
+  /** Lets go of a collection's pages of before it changed: nobody gets them any more. */
+  function dropOutdated(collection: string, generation: number): void {
+    const present = current.get(collection);
+    if (present !== undefined && present.generation !== generation) for (const name of present.names) drop(name);
   }
 
   function dropOldest(): void {
@@ -143,7 +156,7 @@ export function createPageCache(store: Pick<Store, 'getCollectionState'>, maxByt
     }
   }
 
-  function keep(name: string, page: Page, generation: number): PackablePage {
+  function keep(name: string, collection: string, page: Page, generation: number): PackablePage {
     const weight = lengthOf(page.body) + 2 * name.length + entryWeight;
     if (weight > maxBytes * largestShare) return makePackable(page);
     // In one piece it is sent at less cost.
@@ -154,24 +167,24 @@ export function createPageCache(store: Pick<Store, 'getCollectionState'>, maxByt
       held += bytes;
       dropOldest();
     });
-    const entry: Kept = { generation, page: packable, weight };
+    const entry: Kept = { collection, page: packable, weight };
+    dropOutdated(collection, generation);
     drop(name);
     kept.set(name, entry);
+    const ofCollection = current.get(collection) ?? { generation, names: new Set() };
+    ofCollection.names.add(name);
+    current.set(collection, ofCollection);
     held += weight;
     dropOldest();
     return packable;
   }
 
-  function findKept(name: string, generation: number): PackablePage | undefined {
+  function findKept(name: string): PackablePage | undefined {
     const entry = kept.get(name);
     if (entry === undefined) return undefined;
     kept.delete(name);
-    if (entry.generation === generation) {
-      kept.set(name, entry);
-      return entry.page;
-    }
-    held -= entry.weight;
-    return undefined;
+    kept.set(name, entry);
+    return entry.page;
   }
 
   async function readPage(
@@ -184,7 +197,7 @@ export function createPageCache(store: Pick<Store, 'getCollectionState'>, maxByt
     const page = await read(signal);
     if (!isRepeated) return makePackable(page);
     const after = await store.getCollectionState(collection);
-    return after.generation === generation ? keep(name, page, generation) : makePackable(page);
+    return after.generation === generation ? keep(name, collection, page, generation) : makePackable(page);
   }
 
   function startReading(name: string, question: PageQuestion, state: CollectionState): Reading {
@@ -208,7 +221,8 @@ export function createPageCache(store: Pick<Store, 'getCollectionState'>, maxByt
       const state = await store.getCollectionState(collection);
       if (emptyAfter !== undefined && emptyAfter.addedAfter >= state.highWater) return makePackable(emptyAfter.page);
       const name = `${collection} ${key}`;
-      const present = findKept(name, state.generation);
+      dropOutdated(collection, state.generation);
+      const present = findKept(name);
       if (present !== undefined) return present;
       const reading = underWay.get(name);
       const isShared = reading?.generation === state.generation;

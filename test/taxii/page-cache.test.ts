@@ -216,17 +216,23 @@ test('tags differ where a copy of the store went another way, however alike all 
   expect(pages[0]?.tag).not.toBe(pages[1]?.tag);
 });
 
-/** A cache over a collection that changes when it is told to, and pages of any size. */
+/** A cache over collections, of which `c` changes when it is told to, and pages of any size. */
 function makeCache(maxBytes: number) {
   const state = { generation: 1, reads: [] as string[] };
   const counts = { highWater: 9, versions: 1, bytes: 1 };
   const pages = createPageCache(
-    { getCollectionState: async (collection) => ({ collection, generation: state.generation, ...counts }) },
+    {
+      getCollectionState: async (collection) => ({
+        collection,
+        generation: collection === 'c' ? state.generation : 1,
+        ...counts,
+      }),
+    },
     maxBytes,
   );
-  const find = (key: string, length = 10, during: () => unknown = () => undefined) =>
+  const find = (key: string, length = 10, during: () => unknown = () => undefined, collection = 'c') =>
     pages.find({
-      collection: 'c',
+      collection,
       key,
       read: async () => {
         state.reads.push(key);
@@ -234,9 +240,9 @@ function makeCache(maxBytes: number) {
         return { body: [Buffer.alloc(length)], tag: key, count: 1 };
       },
     });
-  const isKept = async (key: string): Promise<boolean> => {
+  const isKept = async (key: string, collection = 'c'): Promise<boolean> => {
     const before = state.reads.length;
-    await find(key);
+    await find(key, 10, undefined, collection);
     return state.reads.length === before;
   };
   return { state, pages, find, isKept };
@@ -286,6 +292,20 @@ describe('the cache', () => {
     while (await isKept(`page ${299 - kept}`)) kept += 1;
     expect(kept * length).toBeLessThan(mebibyte);
     expect(kept * length).toBeGreaterThan(mebibyte / 2);
+  });
+
+  test('lets go of the pages of a collection that has changed: they leave room for those of others', async () => {
+    const { state, find, isKept } = makeCache(mebibyte);
+    const keep = async (name: string, count: number, collection: string): Promise<void> => {
+      for (let n = 0; n < count; n += 1)
+        for (let round = 0; round < 2; round += 1) await find(`${name} ${n}`, 40_000, undefined, collection);
+    };
+    await keep('steady', 5, 'd');
+    await keep('old', 15, 'c');
+    state.generation += 1;
+    await find('old 0', 40_000);
+    await keep('other', 14, 'e');
+    expect(await isKept('steady 0', 'd')).toBe(true);
   });
 
   test('counts short pages and long questions for what they take', async () => {
