@@ -127,6 +127,19 @@ async function showProgress(what, work, progress) {
   }
 }
 
+/** @type {readonly NodeJS.Signals[]} */
+const endingSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+
+/**
+ * The signal that ended a child, told by itself or by its shell. Ctrl-C goes to all of a terminal's processes, and the end of
+ * a child can be heard of first.
+ * @param {number | null} code
+ * @param {NodeJS.Signals | null} signal
+ */
+function findEnding(code, signal) {
+  return endingSignals.find((ending) => ending === signal || code === 128 + constants.signals[ending]);
+}
+
 /**
  * Passes signals on to a child, so that no npm goes on in a folder whose lock is free. Returns what ends that
  * and tells the signal that came.
@@ -135,16 +148,14 @@ async function showProgress(what, work, progress) {
 function passSignals(child) {
   /** @type {NodeJS.Signals | undefined} */
   let received;
-  /** @type {NodeJS.Signals[]} */
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
   /** @param {NodeJS.Signals} signal */
   const pass = (signal) => {
     received = signal;
     child.kill(signal);
   };
-  for (const signal of signals) process.on(signal, pass);
+  for (const signal of endingSignals) process.on(signal, pass);
   return () => {
-    for (const signal of signals) process.off(signal, pass);
+    for (const signal of endingSignals) process.off(signal, pass);
     return received;
   };
 }
@@ -170,7 +181,7 @@ function runQuietly(program, args, env, failure) {
     child.stderr.on('data', keep);
     child.once('error', (error) => reject(new Error(`${failure}: ${error.message}`)));
     child.once('close', (code, signal) => {
-      const received = stopPassing();
+      const received = stopPassing() ?? findEnding(code, signal);
       if (received !== undefined) reject(new Interrupted(received));
       else if (code === 0) resolve();
       else

@@ -173,6 +173,14 @@ describe('an install that does not end well', () => {
     expect(existsSync(join(folder, '.prepare.lock'))).toBe(false);
   });
 
+  test.each(['kill -INT $$', 'exit 130'])('that heard of a Ctrl-C first (%s) ends the start as one', async (end) => {
+    const { code, stderr } = await launch(checkout(end));
+    expect({ code, stderr }).toEqual({
+      code: 130,
+      stderr: expect.stringContaining('interrupted; the next start goes on'),
+    });
+  });
+
   test.each(['bin/huiju.js', 'bin/prepare.js'])(
     'ended with Ctrl-C on a terminal, %s wipes its spinner and says so with exit code 130',
     async (file) => {
