@@ -5,14 +5,10 @@ import { getExtension, listExtensions, registerExtension, removeExtension } from
 import type { Registration } from '../hub/registered-extensions.ts';
 import { listOf } from '../stix/json-value.ts';
 import { microsNow } from '../stix/timestamp.ts';
+import { printable } from '../text.ts';
 import { readExtension } from './extension-files.ts';
 import { printLine, printList } from './output.ts';
 import { withStore } from './with-store.ts';
-
-// Others wrote the definition, and it must not steer the terminal.
-function printable(text: unknown): string {
-  return String(text).replace(/\p{C}/gu, '?');
-}
 
 function describe({ definition, since }: Registration) {
   const { id, name, version, extension_types } = definition;
@@ -30,7 +26,7 @@ async function addExtension(path: string, { schema }: { readonly schema?: string
   const extension = await readExtension(path, schema);
   const outcome = await withStore((store) => registerExtension(store, extension, microsNow()));
   const { id, name } = extension.definition;
-  printLine(`Extension ${id} (${printable(name)}) ${outcome}.`);
+  printLine(`Extension ${id} (${printable(String(name))}) ${outcome}.`);
 }
 
 async function printExtensions({ json }: { readonly json?: true }): Promise<void> {

@@ -3,6 +3,7 @@
 import { remember } from '../remember.ts';
 import type { AccessBounds, AccessEndpoint, AccessEntry, Store } from '../store/store.ts';
 import type { ApiRoot } from '../taxii/api-roots.ts';
+import { printable } from '../text.ts';
 import { networkOf } from './network.ts';
 
 /** A request that is over. */
@@ -100,7 +101,7 @@ export function findAccessed(
 
 // Header fields, and an address that a proxy was told, may be long, and hold characters that a terminal obeys.
 function createTidy(maxLength: number): (text: string) => string {
-  return remember((text) => text.slice(0, maxLength).replace(/[\p{C}\u2028\u2029]/gu, '?'));
+  return remember((text) => printable(text.slice(0, maxLength)));
 }
 
 const tidyAgent = createTidy(maxAgentLength);

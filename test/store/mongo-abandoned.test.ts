@@ -11,17 +11,12 @@ import { createTurns } from '../../src/store/mongo/turns.ts';
 import { createObjectWriter } from '../../src/store/mongo/write-objects.ts';
 import type { Store } from '../../src/store/store.ts';
 import { startFaultyProxy } from '../support/faulty-proxy.ts';
-import { type Engine, findEngine, startEngine } from '../support/mongodb.ts';
+import { type Engine, findEngine, findUnfitForProxy, startEngine } from '../support/mongodb.ts';
 import { describeWith } from '../support/skip.ts';
 import { all, newId, objects, walk } from './versions.ts';
 
 const found = findEngine();
-const unfit =
-  'missing' in found
-    ? found.missing
-    : found.kind === 'given'
-      ? 'the MongoDB is given: only one that is started here can be put behind a proxy'
-      : undefined;
+const unfit = findUnfitForProxy(found);
 
 describeWith('mongodb', unfit, 'a block of slots that a call has left lying in MongoDB', () => {
   let engine: Engine;

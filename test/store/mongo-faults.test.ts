@@ -14,20 +14,14 @@ import { judgeCollection } from '../races/judge.ts';
 import { Ledger } from '../races/ledger.ts';
 import { seed } from '../races/races.ts';
 import { type FaultyProxy, type NetworkFault, startFaultyProxy } from '../support/faulty-proxy.ts';
-import { type Engine, findEngine, startEngine } from '../support/mongodb.ts';
+import { type Engine, findEngine, findUnfitForProxy, startEngine } from '../support/mongodb.ts';
 import { type RunningServer, runServer } from '../support/run-server.ts';
 import { describeWith } from '../support/skip.ts';
 import { type Answer, ask, taxii } from '../support/taxii-server.ts';
 
 const found = findEngine();
 const patience = 10_000;
-// An engine that somebody else runs may be a set of machines: what goes through one proxy is not all of it.
-const unfit =
-  'missing' in found
-    ? found.missing
-    : found.kind === 'given'
-      ? 'the MongoDB is given: only one that is started here can be put behind a proxy'
-      : undefined;
+const unfit = findUnfitForProxy(found);
 
 describeWith('mongodb', unfit, 'promise 1 while MongoDB fails', () => {
   let engine: Engine;

@@ -8,12 +8,12 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { MongoClient } from 'mongodb';
 import { withLock } from '../../bin/lock.js';
+import { findFreePort } from './free-port.ts';
 import { root, runProgram } from './huiju.ts';
 
 export interface Engine {
@@ -97,17 +97,6 @@ async function startJava(): Promise<Engine> {
   });
 }
 
-function findFreePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
-}
-
 async function initiate(url: string, host: string): Promise<void> {
   const client = new MongoClient(`${url}?directConnection=true`, { serverSelectionTimeoutMS: 30_000 });
   await client.connect();
@@ -135,4 +124,12 @@ async function startMongod(): Promise<Engine> {
 export function startEngine(found: EngineKind): Promise<Engine> {
   if (found.kind === 'given') return Promise.resolve(createEngine('given', found.url, async () => {}));
   return found.kind === 'mongod' ? startMongod() : startJava();
+}
+
+/** Why no proxy can be put in front of what was found: an engine that somebody else runs may be a set of machines. */
+export function findUnfitForProxy(found: ReturnType<typeof findEngine>): string | undefined {
+  if ('missing' in found) return found.missing;
+  return found.kind === 'given'
+    ? 'the MongoDB is given: only one that is started here can be put behind a proxy'
+    : undefined;
 }

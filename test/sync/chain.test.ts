@@ -5,7 +5,6 @@
 
 import { randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
@@ -14,6 +13,7 @@ import { createUser } from '../../src/hub/users.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import { everyVersion } from '../../src/taxii/page.ts';
 import { createRandom } from '../hostile/generator.ts';
+import { findFreePort } from '../support/free-port.ts';
 import { runHuiju } from '../support/huiju.ts';
 import { type RunningServer, runServer } from '../support/run-server.ts';
 import { ask, basic, newIdentity } from '../support/taxii-server.ts';
@@ -28,17 +28,6 @@ const declaration = {
   default: true,
   collections: [{ id: collection, alias: 'all', title: 'All', read: ['members'], write: ['role:publisher'] }],
 };
-
-function findPort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
-}
 
 /** A server that keeps its place when it is killed. */
 interface Site {
@@ -59,7 +48,7 @@ async function createSite(folder: string, name: string): Promise<Site> {
   const collections = join(own, 'collections');
   await mkdir(collections, { recursive: true });
   await writeFile(join(collections, 'ring.json'), JSON.stringify(declaration));
-  const port = await findPort();
+  const port = await findFreePort();
   const env = {
     HUIJU_STORE: `sqlite:${join(own, 'huiju.db')}`,
     HUIJU_COLLECTIONS: collections,

@@ -2,7 +2,6 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
@@ -15,6 +14,7 @@ import { createPeers } from '../../src/sync/peers.ts';
 import { walkQuarantine } from '../../src/sync/quarantine.ts';
 import { type RunOptions, runFeed, usualRun } from '../../src/sync/run.ts';
 import { useStore } from '../hub/use-store.ts';
+import { findFreePort } from '../support/free-port.ts';
 import { root } from '../support/huiju.ts';
 import { findPython } from '../support/python.ts';
 import { describeWith } from '../support/skip.ts';
@@ -64,17 +64,6 @@ function dataWith(url: string, objects: readonly Named[]): object {
   };
 }
 
-function findPort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
-}
-
 describeWith('clients', 'missing' in found ? found.missing : undefined, 'medallion', () => {
   const objects: Named[] = Array.from({ length: 95 }, () => newIdentity());
   let folder: string;
@@ -84,7 +73,7 @@ describeWith('clients', 'missing' in found ? found.missing : undefined, 'medalli
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'huiju-medallion-'));
-    const port = await findPort();
+    const port = await findFreePort();
     url = `http://127.0.0.1:${port}`;
     await writeFile(join(folder, 'data.json'), JSON.stringify(dataWith(url, objects)));
     const backend = { module: 'medallion.backends.memory_backend', module_class: 'MemoryBackend' };
