@@ -8,6 +8,7 @@ import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { boundLoops } from '../src/stix/bound-loops.ts';
+import { createPredicateWriter } from './predicates.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const source = join(root, 'schemas');
@@ -81,6 +82,32 @@ function hardened(code) {
   return bounded;
 }
 
+/** Patterns for which src/stix/quick-patterns.ts has functions, by the `title` of their schemas. */
+const quickPatterns = { identifier: 'isIdentifier', 'property-name': 'isPropertyName' };
+
+/** A function that is given those and makes look-ups like those of the validators: of functions that only say yes or no. */
+function writePredicates(ajv, schemas) {
+  const policies = ['spec', 'strict'];
+  const open = policies.flatMap((policy) => schemas.map((schema) => schemaFor(policy, schema)));
+  const byId = new Map(open.map((schema) => [schema.$id, schema]));
+  const { write, code } = createPredicateWriter({
+    find: (id) => byId.get(id),
+    takesName: ({ $ref, ...schema }, from, name) =>
+      ajv.validate($ref === undefined ? schema : { ...schema, $ref: new URL($ref, from).href }, name),
+    byHand: new Map(
+      schemas.flatMap(({ title, pattern }) => (title in quickPatterns ? [[pattern, quickPatterns[title]]] : [])),
+    ),
+  });
+  const maps = policies.map((policy) => {
+    const entries = schemas.filter(isObjectSchema).map((schema) => {
+      return `[${JSON.stringify(nameOf(schema))}, ${write(schema.$id.replace(base, `${base}${policy}/`))}]`;
+    });
+    return `${policy}: new Map([${entries.join(', ')}])`;
+  });
+  const names = Object.values(quickPatterns).join(', ');
+  return `export function createPredicates({ ${names} }) {\n${code()}return {${maps.join(', ')}};\n}\n`;
+}
+
 /** Writes the validators of both policies. Takes a second or two. */
 export async function compileSchemas() {
   // Loaded here: ajv is needed only by those who compile.
@@ -122,7 +149,12 @@ export async function compileSchemas() {
   // Renamed when whole: another process may be loading the validators.
   writeFileSync(
     `${target}.new`,
-    header + hardened(standalone.default(ajv, exports)) + lookups.join('') + types + registry,
+    header +
+      hardened(standalone.default(ajv, exports)) +
+      lookups.join('') +
+      writePredicates(ajv, schemas) +
+      types +
+      registry,
   );
   renameSync(`${target}.new`, target);
 }

@@ -75,6 +75,7 @@ export function hashSources() {
     'tsconfig.json',
     'tsconfig.build.json',
     'bin/compile-schemas.js',
+    'bin/predicates.ts',
     'bin/build.js',
     'package-lock.json',
   ];

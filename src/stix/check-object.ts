@@ -9,13 +9,14 @@ import type { Fault, Issue, Language, Text } from './issue.ts';
 import { isObject, listOf } from './json-value.ts';
 import { strictestTlp, type TlpLevel } from './markings.ts';
 import { maxDepth, readObject } from './object-text.ts';
-import { customPropertiesOf, findObjectType, hasExtensionOf, type StixObject, schemaNameOf } from './object-types.ts';
+import { findObjectType, hasExtensionOf, type StixObject, schemaNameOf } from './object-types.ts';
 import { pointerTo, shortened, valueAt } from './pointer.ts';
-import { customProperty, type Policy, type Report, type Rule, type RuleContext } from './rule.ts';
-import { rulesFor } from './rules.ts';
+import { isIdentifier, isPropertyName } from './quick-patterns.ts';
+import type { Policy, Report, RuleContext } from './rule.ts';
+import { findPlan, type PlannedRule, type RulePlan } from './rules.ts';
 import { schemaFaults } from './schema-faults.ts';
 import { findVersionKey } from './timestamp.ts';
-import { spec, strict, type Validator } from './validators.generated.js';
+import { createPredicates, spec, strict, type Validator } from './validators.generated.js';
 
 export type { Policy } from './rule.ts';
 
@@ -51,6 +52,7 @@ const more: Text = {
   zh: `还有其他问题，此处只列出前 ${maxIssues} 个。`,
 };
 const validators: Readonly<Record<Policy, ReadonlyMap<string, Validator>>> = { spec, strict };
+const predicates = createPredicates({ isIdentifier, isPropertyName });
 
 /** Collects issues, and knows when there are enough. */
 class Findings implements RuleContext {
@@ -63,18 +65,14 @@ class Findings implements RuleContext {
   customProperties: readonly string[] = [];
   /** Path of what is being checked within the document. */
   prefix = '';
-  readonly #policy: Policy;
-  readonly #language: Language;
+  readonly policy: Policy;
+  readonly language: Language;
 
   constructor(policy: Policy, { language = 'en', now = Date.now(), extensions = defaultExtensions }: CheckOptions) {
-    this.#policy = policy;
-    this.#language = language;
+    this.policy = policy;
+    this.language = language;
     this.now = now;
     this.extensions = extensions;
-  }
-
-  get policy(): Policy {
-    return this.#policy;
   }
 
   isFull(level: 'error' | 'warning'): boolean {
@@ -85,13 +83,13 @@ class Findings implements RuleContext {
   add(level: 'error' | 'warning', { code, path, text }: Fault, object: unknown): void {
     const issues = level === 'error' ? this.errors : this.warnings;
     const place = `${this.prefix}${path}`;
-    const message = text[this.#language];
+    const message = text[this.language];
     const isKnown = issues.some((known) => known.code === code && known.path === place && known.message === message);
     if (issues.length > maxIssues || isKnown) return;
-    if (issues.length === maxIssues) issues.push({ code: 'more', path: '', message: more[this.#language] });
+    if (issues.length === maxIssues) issues.push({ code: 'more', path: '', message: more[this.language] });
     else {
       const value = valueAt(object, path);
-      issues.push({ code, path: place, ...(value !== undefined && { value }), message });
+      issues.push(value === undefined ? { code, path: place, message } : { code, path: place, value, message });
     }
   }
 }
@@ -113,41 +111,51 @@ function mayOmitVersion(object: StixObject, type: string): boolean {
   return kind === undefined ? hasExtensionOf(object, 'new-sco') : kind === 'sco';
 }
 
-/** Judges `part`, which is the object or most of it. */
-function applySchema(policy: Policy, object: StixObject, part: StixObject, type: string, findings: Findings): void {
-  const validate = validators[policy].get(schemaNameOf(object, type));
+/** Judges `part`, which is the object or most of it, by the schema of this name. */
+function applySchema(policy: Policy, object: StixObject, part: StixObject, name: string, findings: Findings): void {
+  // Nearly every object is valid, and to know that is much cheaper than to know what is wrong.
+  if (predicates[policy].get(name)?.(part) === true) return;
+  const validate = validators[policy].get(name);
   if (validate === undefined || validate(part)) return;
   for (const fault of schemaFaults(validate.errors ?? [])) findings.add('error', fault, object);
   // The validator keeps its last errors, and with them the object.
   validate.errors = null;
 }
 
-function checkSchema(object: StixObject, type: string, findings: Findings): void {
+function checkSchema(object: StixObject, type: string, name: string, findings: Findings): void {
   const { policy, extensions } = findings;
   const part = policy === 'strict' ? withoutDefined(object, type, extensions) : object;
   // Properties that an extension defines keep to what the standard allows, in their names for example.
-  if (part !== object) applySchema('spec', object, object, type, findings);
-  applySchema(policy, object, part, type, findings);
+  if (part !== object) applySchema('spec', object, object, name, findings);
+  applySchema(policy, object, part, name, findings);
 }
 
-function checkRules(object: StixObject, type: string, findings: Findings): void {
-  findings.customProperties = customPropertiesOf(object, type);
-  let current: Rule | undefined;
+/** Notes the object's custom properties, and tells which rules its properties call for. */
+function surveyProperties(object: StixObject, { properties, anyCustom }: RulePlan, findings: Findings): number {
+  const customProperties: string[] = [];
+  let present = 0;
+  for (const name in object) {
+    const { isCustom, bits } = properties.get(name) ?? anyCustom;
+    if (isCustom) customProperties.push(name);
+    present |= bits;
+  }
+  findings.customProperties = customProperties;
+  return present;
+}
+
+function checkRules(object: StixObject, schemaName: string, findings: Findings): void {
+  const plan = findPlan(schemaName, findings.policy);
+  if (plan === undefined) return;
+  const present = surveyProperties(object, plan, findings);
+  let current: PlannedRule | undefined;
   const report: Report = (path, text) => {
     if (current === undefined || findings.isFull(current.level)) return;
     findings.add(current.level, { code: current.code, path: pointerTo(path), text }, object);
   };
-  const ask = (asked: readonly Rule[]): void => {
-    for (const rule of asked) {
-      current = rule;
-      rule.check(object, report, findings);
-    }
-  };
-  const { always, whenPresent } = rulesFor(type, findings.policy);
-  ask(always);
-  for (const [name, asked] of whenPresent) {
-    const isPresent = name === customProperty ? findings.customProperties.length > 0 : object[name] !== undefined;
-    if (isPresent) ask(asked);
+  for (const rule of plan.rules) {
+    if (rule.bits !== 0 && (rule.bits & present) === 0) continue;
+    current = rule;
+    rule.check(object, report, findings);
   }
 }
 
@@ -187,22 +195,33 @@ function checkValue(value: unknown, findings: Findings): void {
 }
 
 function checkFully(object: StixObject, type: string, findings: Findings): void {
-  checkSchema(object, type, findings);
-  checkRules(object, type, findings);
+  const schemaName = schemaNameOf(object, type);
+  checkSchema(object, type, schemaName, findings);
+  checkRules(object, schemaName, findings);
 }
 
 function stringOrNull(value: unknown): string | null {
   return typeof value === 'string' ? shortened(value) : null;
 }
 
+function keyOf(time: unknown): string | undefined {
+  return typeof time === 'string' ? findVersionKey(time) : undefined;
+}
+
+type Version = Pick<CheckedObject, 'version' | 'versionKey'>;
+
 /** The version that the object names, if any is a timestamp; else, to name a wrong object by, what is written there. */
-function versionOf(object: StixObject, isValid: boolean): Pick<CheckedObject, 'version' | 'versionKey'> {
-  const candidates = [object.modified, object.created].filter((value) => typeof value === 'string');
-  for (const version of candidates) {
-    const versionKey = findVersionKey(version);
-    if (versionKey !== undefined) return { version: isValid ? version : shortened(version), versionKey };
+function versionOf({ modified, created }: StixObject, isValid: boolean): Version {
+  const modifiedKey = keyOf(modified);
+  const version = modifiedKey === undefined ? created : modified;
+  const versionKey = modifiedKey ?? keyOf(created);
+  if (typeof version !== 'string' || versionKey === undefined) {
+    return {
+      version: isValid ? null : stringOrNull(typeof modified === 'string' ? modified : created),
+      versionKey: null,
+    };
   }
-  return { version: isValid ? null : stringOrNull(candidates[0]), versionKey: null };
+  return { version: isValid ? version : shortened(version), versionKey };
 }
 
 function conclude(text: string, value: unknown, { errors, warnings }: Findings): CheckedObject {

@@ -46,17 +46,28 @@ export function isStricter(a: TlpLevel, b: TlpLevel): boolean {
   return tlpLevels.indexOf(a) > tlpLevels.indexOf(b);
 }
 
+let last: { readonly ref: string; readonly level: TlpLevel | undefined } = { ref: '', level: undefined };
+
+/** The level of a marking; remembered, since feeds mark object after object alike. */
+function levelOf(ref: string): TlpLevel | undefined {
+  // UUIDs are equal in either case (RFC 4122 §3).
+  if (ref !== last.ref) last = { ref, level: levelById.get(ref) ?? levelById.get(ref.toLowerCase()) };
+  return last.level;
+}
+
+/** The level, or that of the marking when it allows less. */
+function stricterOf(level: TlpLevel | null, ref: unknown): TlpLevel | null {
+  const other = typeof ref === 'string' ? levelOf(ref) : undefined;
+  return other !== undefined && (level === null || isStricter(other, level)) ? other : level;
+}
+
 /** The strictest TLP level among the object and granular markings of an object; null when it has none. */
 export function strictestTlp(value: unknown): TlpLevel | null {
   if (!isObject(value)) return null;
   let strictest: TlpLevel | null = null;
-  const regard = (ref: unknown): void => {
-    if (typeof ref !== 'string') return;
-    // UUIDs are equal in either case (RFC 4122 §3).
-    const level = levelById.get(ref) ?? levelById.get(ref.toLowerCase());
-    if (level !== undefined && (strictest === null || isStricter(level, strictest))) strictest = level;
-  };
-  for (const ref of listOf(value.object_marking_refs)) regard(ref);
-  for (const marking of listOf(value.granular_markings)) if (isObject(marking)) regard(marking.marking_ref);
+  for (const ref of listOf(value.object_marking_refs)) strictest = stricterOf(strictest, ref);
+  for (const marking of listOf(value.granular_markings)) {
+    if (isObject(marking)) strictest = stricterOf(strictest, marking.marking_ref);
+  }
   return strictest;
 }

@@ -10,17 +10,20 @@ export function placeOf(text: string): Place {
   return text.split('/');
 }
 
+/** The properties of an object in which these places are. */
+export function propertiesOf(places: readonly Place[]): string[] {
+  return [...new Set(places.flatMap(([first]) => first ?? []))];
+}
+
 type Path = readonly (string | number)[];
-type Visit = (value: unknown, path: Path) => void;
+export type Visit = (value: unknown, path: Path) => void;
 
 function walk(value: unknown, place: Place, depth: number, path: (string | number)[], visit: Visit): void {
   const name = place[depth];
   if (name === undefined) visit(value, path);
   else if (name !== '*') {
     const member = isObject(value) ? value[name] : undefined;
-    if (member === undefined) return;
-    path[depth] = name;
-    walk(member, place, depth + 1, path, visit);
+    if (member !== undefined) walk(member, place, depth + 1, path, visit);
   } else if (Array.isArray(value)) {
     for (let index = 0; index < value.length; index += 1) {
       path[depth] = index;
@@ -36,5 +39,5 @@ function walk(value: unknown, place: Place, depth: number, path: (string | numbe
 export function visitPlace(object: StixObject, place: Place, visit: Visit): void {
   // Most objects lack most properties.
   const [first] = place;
-  if (first !== undefined && object[first] !== undefined) walk(object, place, 0, [], visit);
+  if (first !== undefined && object[first] !== undefined) walk(object, place, 0, [...place], visit);
 }

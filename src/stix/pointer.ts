@@ -17,6 +17,7 @@ export function quoted(value: unknown): string {
 
 /** The pointer that goes from the object through these names and indices. */
 export function pointerTo(steps: readonly (string | number)[]): string {
+  if (steps.length === 0) return '';
   return shortened(steps.map((step) => `/${String(step).replaceAll('~', '~0').replaceAll('/', '~1')}`).join(''), 1024);
 }
 

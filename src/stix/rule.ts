@@ -27,7 +27,7 @@ export interface RuleContext {
  */
 export type Report = (path: readonly (string | number)[], text: Text) => void;
 
-/** Stands for any property that the standard does not give the type; no property can have the name. */
+/** Among the needs of a rule: any property that the standard does not give the type. No property can have the name. */
 export const customProperty = '*';
 
 export interface Rule {
@@ -40,8 +40,8 @@ export interface Rule {
   readonly types?: readonly string[];
   /** Whether it is for types of the standard alone (true) or for custom types alone (false); absent: all. */
   readonly isForStandard?: boolean;
-  /** It has nothing to say about an object without this property, or without any custom property: then it is not asked. */
-  readonly needs?: string | typeof customProperty;
+  /** It is not asked about an object that has none of these properties, since it has nothing to say then. */
+  readonly needs?: readonly string[];
   /** The policy it belongs to; absent: both. */
   readonly policy?: Policy;
   check(object: StixObject, report: Report, context: RuleContext): void;

@@ -16,16 +16,23 @@ export const emptyListText: Text = {
   zh: '标准不允许空列表，请删去该属性。',
 };
 
-// Reports where `isFaulty` holds, anywhere in the object, custom content included.
-function reportEverywhere(value: object, isFaulty: (value: unknown) => boolean, report: (path: Path) => void): void {
+// Reports where `isFaulty` holds, anywhere from this depth on, custom content included.
+function reportEverywhere(
+  value: object,
+  isFaulty: (value: unknown) => boolean,
+  report: Report,
+  text: Text,
+  depth = 1,
+): void {
   const path: Path = [];
   const walk = (container: object): void => {
     for (const key in container) {
       const member = (container as Record<string, unknown>)[key];
       if (typeof member !== 'object') continue;
       path.push(key);
-      if (isFaulty(member)) report([...path]);
-      else if (member !== null) walk(member);
+      if (isFaulty(member)) {
+        if (path.length >= depth) report(path, text);
+      } else if (member !== null) walk(member);
       path.pop();
     }
   };
@@ -36,13 +43,12 @@ function isEmptyList(value: unknown): boolean {
   return Array.isArray(value) && value.length === 0;
 }
 
+function isNull(value: unknown): boolean {
+  return value === null;
+}
+
 function checkNulls(object: StixObject, report: Report, { holdsNull }: RuleContext): void {
-  if (!holdsNull) return;
-  reportEverywhere(
-    object,
-    (value) => value === null,
-    (path) => report(path, nullText),
-  );
+  if (holdsNull) reportEverywhere(object, isNull, report, nullText);
 }
 
 function checkEmptyLists(object: StixObject, report: Report, { holdsEmptyList }: RuleContext): void {
@@ -53,10 +59,7 @@ function checkEmptyLists(object: StixObject, report: Report, { holdsEmptyList }:
 // Below the properties of an object, lists of the standard are the schemas' matter. What is left is inside custom
 // content, whose types the standard does not define; the large public knowledge bases have empty lists there.
 function checkInnerEmptyLists(object: StixObject, report: Report, { holdsEmptyList }: RuleContext): void {
-  if (!holdsEmptyList) return;
-  reportEverywhere(object, isEmptyList, (path) => {
-    if (path.length > 1) report(path, emptyListText);
-  });
+  if (holdsEmptyList) reportEverywhere(object, isEmptyList, report, emptyListText, 2);
 }
 
 function checkCustomPrefix(object: StixObject, report: Report): void {

@@ -1,19 +1,8 @@
-/** Custom content (STIX 2.1 §11): legal under policy `spec`, with a warning; refused under `strict`. */
+/** Custom types (STIX 2.1 §11.2): legal under policy `spec`, with warnings; refused under `strict`. */
 
 import { isDefinedType } from './extensions.ts';
-import { isObject } from './json-value.ts';
-import { findObjectType, hasExtensionOf, type StixObject } from './object-types.ts';
-import { shortened } from './pointer.ts';
-import { customProperty, type Report, type Rule, type RuleContext } from './rule.ts';
-
-function warnOfProperties(object: StixObject, report: Report, { customProperties: names }: RuleContext): void {
-  if (hasExtensionOf(object, 'toplevel-property-extension')) return;
-  const list = shortened(names.join(', '));
-  report([], {
-    en: `Custom properties should come with an extension: ${list}.`,
-    zh: `自定义属性应由扩展定义：${list}。`,
-  });
-}
+import { hasExtensionOf, type StixObject } from './object-types.ts';
+import type { Report, Rule, RuleContext, Text } from './rule.ts';
 
 function warnOfType(object: StixObject, report: Report): void {
   if (hasExtensionOf(object, 'new-sdo', 'new-sro', 'new-sco')) return;
@@ -31,42 +20,25 @@ function refuseType(object: StixObject, report: Report, { extensions }: RuleCont
   });
 }
 
-function unknownExtensions({ type, extensions }: StixObject): string[] {
-  if (!isObject(extensions)) return [];
-  const predefined = typeof type === 'string' ? findObjectType(type)?.extensions : undefined;
-  return Object.keys(extensions).filter((key) => predefined?.includes(key) !== true);
+function checkTypePrefix(object: StixObject, report: Report): void {
+  const { type } = object;
+  if (typeof type !== 'string' || type.startsWith('x-')) return;
+  if (!hasExtensionOf(object, 'new-sdo', 'new-sco', 'new-sro')) report(['type'], typePrefixExpected);
 }
 
-function refuseExtensions(object: StixObject, report: Report, { extensions }: RuleContext): void {
-  const registered = new Set(extensions.carriedBy(object).map(({ key }) => key));
-  for (const key of unknownExtensions(object)) {
-    if (registered.has(key)) continue;
-    report(['extensions', key], {
-      en: 'Only predefined and registered extensions are taken here; the operator of the server can register this one.',
-      zh: '此处只接受预定义扩展和已登记的扩展；可请服务器运营者登记此扩展。',
-    });
-  }
-}
-
-function warnOfExtensions(object: StixObject, report: Report): void {
-  const names = unknownExtensions(object).filter((key) => key.endsWith('-ext'));
-  for (const key of names) {
-    report(['extensions', key], {
-      en: 'An extension should go by the id of its extension definition.',
-      zh: '扩展应以其 extension-definition 的 id 为键。',
-    });
-  }
-}
+const typePrefixExpected: Text = {
+  en: 'The name of a custom type begins with x- and its maker, such as "x-example-case", unless an extension defines it.',
+  zh: '自定义类型名应以 x- 和制定者开头，例如 "x-example-case"，除非由扩展定义。',
+};
 
 export const customRules: readonly Rule[] = [
   {
-    code: 'STIX-11.1-custom-property',
-    section: 'STIX 2.1 §11.1',
+    code: 'STIX-11.2-type-prefix',
+    section: 'STIX 2.1 §11.2.1',
     level: 'warning',
     policy: 'spec',
-    isForStandard: true,
-    needs: customProperty,
-    check: warnOfProperties,
+    isForStandard: false,
+    check: checkTypePrefix,
   },
   {
     code: 'STIX-11.2-custom-object',
@@ -77,27 +49,11 @@ export const customRules: readonly Rule[] = [
     check: warnOfType,
   },
   {
-    code: 'STIX-11.3-custom-extension',
-    section: 'STIX 2.1 §11.3',
-    level: 'warning',
-    policy: 'spec',
-    needs: 'extensions',
-    check: warnOfExtensions,
-  },
-  {
     code: 'STIX-11.2-custom-object',
     section: 'STIX 2.1 §11.2',
     level: 'error',
     policy: 'strict',
     isForStandard: false,
     check: refuseType,
-  },
-  {
-    code: 'STIX-7.3-unregistered-extension',
-    section: 'STIX 2.1 §7.3',
-    level: 'error',
-    policy: 'strict',
-    needs: 'extensions',
-    check: refuseExtensions,
   },
 ];

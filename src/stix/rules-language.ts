@@ -124,10 +124,12 @@ function checkProperties(object: StixObject, report: Report): void {
 }
 
 const types = ['language-content'];
+/** The properties that hold tags. */
+const needs = ['lang', 'granular_markings', 'contents', 'languages'];
 
 export const languageRules: readonly Rule[] = [
-  { code: 'STIX-3.2-language-subtag', section: 'STIX 2.1 §3.2', level: 'error', check: checkTags },
-  { code: 'STIX-3.2-shortest-language', section: 'STIX 2.1 §3.2', level: 'warning', check: checkShortest },
+  { code: 'STIX-3.2-language-subtag', section: 'STIX 2.1 §3.2', level: 'error', needs, check: checkTags },
+  { code: 'STIX-3.2-shortest-language', section: 'STIX 2.1 §3.2', level: 'warning', needs, check: checkShortest },
   { code: 'STIX-7.1-contents-text', section: 'STIX 2.1 §7.1.1', level: 'warning', types, check: checkTexts },
   { code: 'STIX-7.1-contents-shape', section: 'STIX 2.1 §7.1.1', level: 'warning', types, check: checkShapes },
   { code: 'STIX-7.1-contents-property', section: 'STIX 2.1 §7.1.1', level: 'warning', types, check: checkProperties },

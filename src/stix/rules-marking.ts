@@ -116,16 +116,19 @@ function checkTlp2(object: StixObject, report: Report): void {
 const types = ['marking-definition'];
 
 export const markingRules: readonly Rule[] = [
-  {
-    code: 'STIX-7.2.3-selector',
-    section: 'STIX 2.1 §7.2.3',
-    level: 'error',
-    needs: 'granular_markings',
-    check: checkSelectors,
-  },
   { code: 'STIX-7.2-self-marking', section: 'STIX 2.1 §7.2', level: 'error', types, check: checkSelfMarking },
   { code: 'STIX-7.2.1-statement', section: 'STIX 2.1 §7.2.1', level: 'error', types, check: checkStatement },
   { code: 'STIX-7.2.1-tlp', section: 'STIX 2.1 §7.2.1', level: 'error', types, check: checkTlp1 },
   { code: 'STIX-7.2.1-tlp-id', section: 'STIX 2.1 §7.2.1', level: 'warning', types, check: checkTlp1Id },
   { code: 'TLP-2.0-marking', section: 'TLP 2.0 extension of STIX 2.1', level: 'error', types, check: checkTlp2 },
+];
+
+export const selectorRules: readonly Rule[] = [
+  {
+    code: 'STIX-7.2.3-selector',
+    section: 'STIX 2.1 §7.2.3',
+    level: 'error',
+    needs: ['granular_markings'],
+    check: checkSelectors,
+  },
 ];

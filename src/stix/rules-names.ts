@@ -1,7 +1,8 @@
-/** Names of custom properties and types: what their endings promise (STIX 2.1 §3.1), how they begin (§11). */
+/** Custom properties (STIX 2.1 §11.1): what the endings of their names promise (§3.1), how they begin, who defines them. */
 
 import { listOf } from './json-value.ts';
 import { hasExtensionOf, type StixObject } from './object-types.ts';
+import { shortened } from './pointer.ts';
 import { customProperty, type Report, type Rule, type RuleContext, type Text } from './rule.ts';
 
 const uuidLength = 36;
@@ -64,15 +65,16 @@ const endings: readonly Ending[] = [
 
 // The endings have four or five letters; few names have an underscore there.
 const underscore = 95;
-function mayEnd(name: string): boolean {
+function findEnding(name: string): Ending | undefined {
   const { length } = name;
-  return name.charCodeAt(length - 4) === underscore || name.charCodeAt(length - 5) === underscore;
+  if (name.charCodeAt(length - 4) !== underscore && name.charCodeAt(length - 5) !== underscore) return undefined;
+  return endings.find(({ ending }) => name.endsWith(ending));
 }
 
 // What is wrong with properties of the standard is their schemas' matter.
 function checkEndings(object: StixObject, report: Report, { customProperties }: RuleContext): void {
   for (const name of customProperties) {
-    const ending = mayEnd(name) ? endings.find((each) => name.endsWith(each.ending)) : undefined;
+    const ending = findEnding(name);
     if (ending?.isKept(object[name], object, name) === false) report([name], ending.text);
   }
 }
@@ -87,23 +89,21 @@ const propertyPrefixExpected: Text = {
   zh: '自定义属性名应以 x_ 和制定者开头，例如 "x_example_score"，除非由扩展定义。',
 };
 
-function checkTypePrefix(object: StixObject, report: Report): void {
-  const { type } = object;
-  if (typeof type !== 'string' || type.startsWith('x-')) return;
-  if (!hasExtensionOf(object, 'new-sdo', 'new-sco', 'new-sro')) report(['type'], typePrefixExpected);
+function warnOfProperties(object: StixObject, report: Report, { customProperties: names }: RuleContext): void {
+  if (hasExtensionOf(object, 'toplevel-property-extension')) return;
+  const list = shortened(names.join(', '));
+  report([], {
+    en: `Custom properties should come with an extension: ${list}.`,
+    zh: `自定义属性应由扩展定义：${list}。`,
+  });
 }
-
-const typePrefixExpected: Text = {
-  en: 'The name of a custom type begins with x- and its maker, such as "x-example-case", unless an extension defines it.',
-  zh: '自定义类型名应以 x- 和制定者开头，例如 "x-example-case"，除非由扩展定义。',
-};
 
 export const nameRules: readonly Rule[] = [
   {
     code: 'STIX-3.1-name-ending',
     section: 'STIX 2.1 §3.1',
     level: 'warning',
-    needs: customProperty,
+    needs: [customProperty],
     check: checkEndings,
   },
   {
@@ -112,15 +112,16 @@ export const nameRules: readonly Rule[] = [
     level: 'warning',
     policy: 'spec',
     isForStandard: true,
-    needs: customProperty,
+    needs: [customProperty],
     check: checkPropertyPrefix,
   },
   {
-    code: 'STIX-11.2-type-prefix',
-    section: 'STIX 2.1 §11.2.1',
+    code: 'STIX-11.1-custom-property',
+    section: 'STIX 2.1 §11.1',
     level: 'warning',
     policy: 'spec',
-    isForStandard: false,
-    check: checkTypePrefix,
+    isForStandard: true,
+    needs: [customProperty],
+    check: warnOfProperties,
   },
 ];

@@ -30,8 +30,9 @@ const languages = {
 } as const satisfies Readonly<Record<string, FindPatternFaults>>;
 
 // STIX 2.1 §4.7: the property pattern_type names the language that the pattern is written in.
-function patternIn(language: string, { pattern, pattern_type: type }: StixObject): string | undefined {
-  return type === language && typeof pattern === 'string' ? pattern : undefined;
+function patternIn(language: string, object: StixObject): string | undefined {
+  if (object.pattern_type !== language) return undefined;
+  return typeof object.pattern === 'string' ? object.pattern : undefined;
 }
 
 function languageRule(language: keyof typeof languages, level: Finding['level'], code: string): Rule {

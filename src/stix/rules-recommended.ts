@@ -3,7 +3,7 @@
 import { isCountry } from './countries.ts';
 import { isObject, listOf } from './json-value.ts';
 import type { StixObject } from './object-types.ts';
-import { placeOf, visitPlace } from './places.ts';
+import { placeOf, propertiesOf, visitPlace } from './places.ts';
 import type { Report, Rule, Text } from './rule.ts';
 
 /** A rule about the texts at some places of one or several types. */
@@ -23,7 +23,7 @@ function textRule(
       });
     }
   };
-  return { code, section: `STIX 2.1 §${section}`, level: 'warning', types, check };
+  return { code, section: `STIX 2.1 §${section}`, level: 'warning', types, needs: propertiesOf(steps), check };
 }
 
 function isHyphenated(value: string): boolean {
@@ -96,43 +96,6 @@ function checkExtensionProperties(object: StixObject, report: Report): void {
 const propertiesExpected: Text = {
   en: 'An extension that adds top-level properties should list their names in "extension_properties".',
   zh: '添加顶层属性的扩展应在 "extension_properties" 中列出属性名。',
-};
-
-// §7.3: extensions do not redefine what the standard defines.
-function checkRedefined({ extensions }: StixObject, report: Report): void {
-  if (!isObject(extensions)) return;
-  for (const key in extensions) {
-    const extension = extensions[key];
-    const kind = isObject(extension) ? extension.extension_type : undefined;
-    if (kind === 'new-sdo' || kind === 'new-sco' || kind === 'new-sro') {
-      report(['extensions', key, 'extension_type'], redefinedText);
-    }
-  }
-}
-
-const redefinedText: Text = {
-  en: 'The standard defines this type, so no extension can; use "property-extension" or "toplevel-property-extension".',
-  zh: '该类型由标准定义，扩展不能重新定义；请使用 "property-extension" 或 "toplevel-property-extension"。',
-};
-
-// As in schemas/common/property-name.json; a name in an extension has no other schema that would check it.
-const propertyName = /^[a-z0-9_]{3,250}$/;
-const reservedNames = new Set(['severity', 'username', 'phone_number', 'action']);
-
-function checkExtensionNames({ extensions }: StixObject, report: Report): void {
-  if (!isObject(extensions)) return;
-  for (const key in extensions) {
-    const extension = extensions[key];
-    if (!isObject(extension) || !key.startsWith('extension-definition--')) continue;
-    for (const name in extension) {
-      if (!propertyName.test(name) || reservedNames.has(name)) report(['extensions', key, name], nameExpected);
-    }
-  }
-}
-
-const nameExpected: Text = {
-  en: 'Names of properties in extensions are 3 to 250 lower-case letters, digits and underscores, and none that the standard reserves.',
-  zh: '扩展中的属性名应为 3 到 250 个小写字母、数字和下划线，且不能是标准保留的名称。',
 };
 
 const hexPlaces = `magic_number_hex extensions/windows-pebinary-ext/machine_hex
@@ -258,25 +221,10 @@ export const recommendedRules: readonly Rule[] = [
     check: checkExtensionProperties,
   },
   {
-    code: 'STIX-7.3-property-name',
-    section: 'STIX 2.1 §7.3.2',
-    level: 'warning',
-    needs: 'extensions',
-    check: checkExtensionNames,
-  },
-  {
     code: 'STIX-8.2-bundle-ref',
     section: 'STIX 2.1 §8.2',
     level: 'error',
     types: ['grouping', 'note', 'opinion', 'report'],
     check: checkBundleRefs,
-  },
-  {
-    code: 'STIX-7.3-redefined-type',
-    section: 'STIX 2.1 §7.3',
-    level: 'warning',
-    isForStandard: true,
-    needs: 'extensions',
-    check: checkRedefined,
   },
 ];

@@ -108,11 +108,12 @@ function typeOfRef(ref: unknown): string | undefined {
 
 function checkDefined(object: StixObject, report: Report): void {
   const { relationship_type: relationshipType } = object;
+  if (typeof relationshipType !== 'string' || common.has(relationshipType)) return;
   const [source, target] = [typeOfRef(object.source_ref), typeOfRef(object.target_ref)];
-  if (source === undefined || target === undefined || typeof relationshipType !== 'string') return;
+  if (source === undefined || target === undefined) return;
   const ofSource = defined.get(source);
   const targets = ofSource?.get(relationshipType);
-  if (allows(targets, target) || common.has(relationshipType)) return;
+  if (allows(targets, target)) return;
   if (findObjectType(source) === undefined || findObjectType(target) === undefined) return;
   if (targets !== undefined) report(['target_ref'], targetsText(source, relationshipType, targets));
   else if (allows(defined.get(target)?.get(relationshipType), source)) {

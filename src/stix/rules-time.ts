@@ -11,21 +11,23 @@ function keyOf(value: unknown): string | undefined {
   return typeof value === 'string' ? findVersionKey(value) : undefined;
 }
 
-function checkOrder(object: StixObject, report: Report, earlier: string, later: string, strictly: boolean): void {
+/** What is wrong when `later` comes before `earlier`, or, for those that are strictly later, when both are equal. */
+function findOrderFault(object: StixObject, earlier: string, later: string, strictly: boolean): Text | undefined {
   const from = object[earlier];
   const to = object[later];
   // The usual case: the same text, or nothing to compare.
-  if (to === undefined || from === undefined || (from === to && !strictly)) return;
-  if (typeof from !== 'string' || typeof to !== 'string') return;
-  // Nearly always the seconds decide; what is no timestamp is the schema's matter.
-  if (from.slice(0, 19) < to.slice(0, 19)) return;
+  if (to === undefined || from === undefined || (from === to && !strictly)) return undefined;
+  if (typeof from !== 'string' || typeof to !== 'string') return undefined;
+  // Timestamps of one length are ordered as their texts are; what is no timestamp is the schema's matter.
+  if (from.length === to.length && from < to) return undefined;
   const fromKey = keyOf(from);
   const toKey = keyOf(to);
-  if (fromKey === undefined || toKey === undefined || toKey > fromKey || (toKey === fromKey && !strictly)) return;
-  report([later], {
+  if (fromKey === undefined || toKey === undefined || toKey > fromKey || (toKey === fromKey && !strictly))
+    return undefined;
+  return {
     en: `"${later}" must ${strictly ? 'be later' : 'not be earlier'} than "${earlier}", which is ${quoted(from)}.`,
     zh: `"${later}" ${strictly ? '须晚于' : '不得早于'} "${earlier}"（${quoted(from)}）。`,
-  });
+  };
 }
 
 function orderRule(code: string, types: readonly string[], earlier: string, later: string, strictly = false): Rule {
@@ -34,21 +36,28 @@ function orderRule(code: string, types: readonly string[], earlier: string, late
     section: `STIX 2.1 §${/[\d.]+/.exec(code)?.[0]}`,
     level: 'error',
     types,
-    check: (object, report) => checkOrder(object, report, earlier, later, strictly),
+    needs: [later],
+    check: (object, report) => {
+      const fault = findOrderFault(object, earlier, later, strictly);
+      if (fault !== undefined) report([later], fault);
+    },
   };
 }
 
 function checkVersions(object: StixObject, report: Report): void {
+  const fault = findOrderFault(object, 'created', 'modified', false);
   // On an observable these two are custom properties and mean what their author says.
-  if (typeof object.type === 'string' && isObservable(object, object.type)) return;
-  checkOrder(object, report, 'created', 'modified', false);
+  if (fault === undefined || isObservable(object, String(object.type))) return;
+  report(['modified'], fault);
 }
 
+// The character follows all that a timestamp has.
+const afterSeconds = '~';
 let lastDay = { now: Number.NaN, after: '' };
 
-/** A day later, to the second, as timestamps begin; remembered, since many objects are checked within a millisecond. */
+/** After each timestamp within a day; remembered, since many objects are checked within a millisecond. */
 function dayAfter(now: number): string {
-  if (lastDay.now !== now) lastDay = { now, after: new Date(now + aDay).toISOString().slice(0, 19) };
+  if (lastDay.now !== now) lastDay = { now, after: new Date(now + aDay).toISOString().slice(0, 19) + afterSeconds };
   return lastDay.after;
 }
 
@@ -60,7 +69,7 @@ const futureText: Text = {
 function checkFuture(object: StixObject, report: Report, { now }: RuleContext): void {
   const { modified } = object;
   if (typeof modified !== 'string') return;
-  if (modified.slice(0, 19) <= dayAfter(now)) return;
+  if (modified < dayAfter(now)) return;
   const key = findVersionKey(modified);
   if (key !== undefined) report(['modified'], futureText);
 }

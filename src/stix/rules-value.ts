@@ -45,7 +45,7 @@ function isEmailAddress(value: string): boolean {
 
 // The pattern of schemas/common/url.json, which cannot tell that a value is defanged.
 function isUrl(value: string): boolean {
-  return /^(?!.*%(?![0-9A-Fa-f]{2}))[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9!#$%&()*+,./:;=?@[\]_~'-]+$/.test(value);
+  return /^(?!.*?%(?![0-9A-Fa-f]{2}))[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9!#$%&()*+,./:;=?@[\]_~'-]+$/.test(value);
 }
 
 // A value that its producer defanged (`hxxp://`, `[.]`) is not held to the form of the original.
@@ -105,6 +105,7 @@ function catalogueRule(code: string, type: string, sourceName: string, id: RegEx
     section: `STIX 2.1 §${/[\d.]+/.exec(code)?.[0]}`,
     level: 'error',
     types: [type],
+    needs: ['external_references'],
     check: (object, report) => {
       listOf(object.external_references).forEach((reference, index) => {
         if (!isObject(reference)) return;

@@ -3,7 +3,7 @@
 import { findNearest } from '../nearest.ts';
 import { isObject } from './json-value.ts';
 import type { StixObject } from './object-types.ts';
-import { type Place, placeOf, visitPlace } from './places.ts';
+import { type Place, placeOf, propertiesOf, type Visit, visitPlace } from './places.ts';
 import type { Report, Rule, Text } from './rule.ts';
 import { type Vocabulary, vocabularies } from './vocabularies.ts';
 
@@ -95,13 +95,12 @@ function checkValues(
   report: Report,
 ): void {
   let reports = 0;
-  for (const place of places) {
-    visitPlace(object, place, (value, path) => {
-      if (reports === mostReports || typeof value !== 'string' || isListed(value)) return;
-      reports += 1;
-      report(path, say(value));
-    });
-  }
+  const visit: Visit = (value, path) => {
+    if (reports === mostReports || typeof value !== 'string' || isListed(value)) return;
+    reports += 1;
+    report(path, say(value));
+  };
+  for (const place of places) visitPlace(object, place, visit);
 }
 
 function vocabularyRule(vocabulary: Vocabulary, used: Uses): Rule {
@@ -116,6 +115,7 @@ function vocabularyRule(vocabulary: Vocabulary, used: Uses): Rule {
     section: `STIX 2.1 §${section}`,
     level: 'warning',
     types: [...places.keys()],
+    needs: propertiesOf([...places.values()].flat()),
     check: (object, report) => checkValues(object, places.get(String(object.type)) ?? [], isListed, say, report),
   };
 }
@@ -135,18 +135,18 @@ function hashRule(vocabulary: Vocabulary): Rule {
   const say = remembering((value) => describeUnlisted(vocabulary, unlisted, value));
   const check = (object: StixObject, report: Report): void => {
     let reports = 0;
-    for (const place of hashPlaces) {
-      visitPlace(object, place, (hashes, path) => {
-        if (!isObject(hashes)) return;
-        for (const key in hashes) {
-          if (reports === mostReports || known.has(key) || key.startsWith('x_')) continue;
-          reports += 1;
-          report([...path, key], say(key));
-        }
-      });
-    }
+    const visit: Visit = (hashes, path) => {
+      if (!isObject(hashes)) return;
+      for (const key in hashes) {
+        if (reports === mostReports || known.has(key) || key.startsWith('x_')) continue;
+        reports += 1;
+        report([...path, key], say(key));
+      }
+    };
+    for (const place of hashPlaces) visitPlace(object, place, visit);
   };
-  return { code: `STIX-${section}-${name}`, section: `STIX 2.1 §${section}`, level: 'warning', check };
+  const code = `STIX-${section}-${name}`;
+  return { code, section: `STIX 2.1 §${section}`, level: 'warning', needs: propertiesOf(hashPlaces), check };
 }
 
 /** One rule for each open vocabulary. */

@@ -3,13 +3,12 @@
  * schema: they take nothing for granted and leave to the schema what it reports.
  */
 
-import { findObjectType, standardTypes } from './object-types.ts';
-import type { Policy, Rule } from './rule.ts';
+import { customProperty, type Policy, type Rule } from './rule.ts';
 import { contentRules } from './rules-content.ts';
 import { customRules } from './rules-custom.ts';
 import { extensionRules } from './rules-extension.ts';
 import { languageRules } from './rules-language.ts';
-import { markingRules } from './rules-marking.ts';
+import { markingRules, selectorRules } from './rules-marking.ts';
 import { nameRules } from './rules-names.ts';
 import { patternRules } from './rules-pattern.ts';
 import { patternLanguageRules } from './rules-pattern-languages.ts';
@@ -19,6 +18,7 @@ import { scoIdRules } from './rules-sco-id.ts';
 import { timeRules } from './rules-time.ts';
 import { valueRules } from './rules-value.ts';
 import { vocabularyRules } from './rules-vocabulary.ts';
+import { type ObjectType, types } from './validators.generated.js';
 
 export const rules: readonly Rule[] = [
   ...contentRules,
@@ -32,41 +32,64 @@ export const rules: readonly Rule[] = [
   ...relationshipRules,
   ...vocabularyRules,
   ...recommendedRules,
-  ...nameRules,
   ...customRules,
+  ...selectorRules,
   ...extensionRules,
+  ...nameRules,
 ];
 
-/** The rules for a type: those that are always asked, and those that are when an object has a property. */
-export interface RulePlan {
-  readonly always: readonly Rule[];
-  readonly whenPresent: readonly (readonly [property: string, rules: readonly Rule[]])[];
+/** A rule in a plan; all are of one shape, unlike those that are written out. */
+export interface PlannedRule extends Pick<Rule, 'code' | 'level' | 'check'> {
+  /** Of the properties that it needs; 0 when it is always asked. */
+  readonly bits: number;
 }
 
-function plan(policy: Policy, type: string | undefined, isStandard: boolean): RulePlan {
+interface PlannedProperty {
+  readonly isCustom: boolean;
+  /** Those of rules that need it. */
+  readonly bits: number;
+}
+
+/** What is asked about the objects of a type, and what of an object decides it. */
+export interface RulePlan {
+  readonly rules: readonly PlannedRule[];
+  /** The properties of the standard, and others that rules need. The rest is custom and `anyCustom` has its bits. */
+  readonly properties: ReadonlyMap<string, PlannedProperty>;
+  readonly anyCustom: PlannedProperty;
+}
+
+/** A bit for each property that rules need. Should there be more of them than bits, some rules are asked in vain. */
+function assignBits(selected: readonly Rule[]): Map<string, number> {
+  const needed = new Set(selected.flatMap(({ needs = [] }) => needs));
+  return new Map([...needed].map((name, index) => [name, 2 ** (index % 31)]));
+}
+
+function plan(policy: Policy, type: ObjectType): RulePlan {
+  const isStandard = type.kind !== 'custom';
   const selected = rules.filter(
     (rule) =>
       (rule.policy === undefined || rule.policy === policy) &&
-      (rule.types === undefined || (type !== undefined && rule.types.includes(type))) &&
+      (rule.types === undefined || rule.types.includes(type.type)) &&
       (rule.isForStandard === undefined || rule.isForStandard === isStandard),
   );
-  const needs = new Set(selected.flatMap((rule) => rule.needs ?? []));
+  const bits = assignBits(selected);
+  const bitsOf = (names: readonly string[]): number => names.reduce((sum, name) => sum | (bits.get(name) ?? 0), 0);
+  const anyCustom = { isCustom: true, bits: bitsOf([customProperty]) };
+  const needed = [...bits.keys()].map((name) => ({ name, isCustom: true, bits: anyCustom.bits | bitsOf([name]) }));
+  const known = type.properties.map((name) => ({ name, isCustom: false, bits: bitsOf([name]) }));
   return {
-    always: selected.filter((rule) => rule.needs === undefined),
-    whenPresent: [...needs].map((name) => [name, selected.filter((rule) => rule.needs === name)]),
+    rules: selected.map(({ code, level, check, needs = [] }) => ({ code, level, check, bits: bitsOf(needs) })),
+    properties: new Map([...needed, ...known].map(({ name, ...property }) => [name, property])),
+    anyCustom,
   };
 }
 
-function index(policy: Policy): { byType: Map<string, RulePlan>; custom: RulePlan } {
-  const types = new Set(['bundle', ...rules.flatMap(({ types: named }) => named ?? []), ...standardTypes]);
-  return {
-    byType: new Map([...types].map((type) => [type, plan(policy, type, findObjectType(type) !== undefined)])),
-    custom: plan(policy, undefined, false),
-  };
+function plans(policy: Policy): ReadonlyMap<string, RulePlan> {
+  return new Map(types.map((type) => [type.type, plan(policy, type)]));
 }
-const indices = { spec: index('spec'), strict: index('strict') };
+const byPolicy = { spec: plans('spec'), strict: plans('strict') };
 
-/** The rules that an object of this type must keep under this policy, in their order. */
-export function rulesFor(type: string, policy: Policy): RulePlan {
-  return indices[policy].byType.get(type) ?? indices[policy].custom;
+/** The plan for objects that this schema judges. */
+export function findPlan(schemaName: string, policy: Policy): RulePlan | undefined {
+  return byPolicy[policy].get(schemaName);
 }

@@ -28,6 +28,11 @@ function isRealTime(hour: number, minute: number, second: number): boolean {
   return hour <= 23 && minute <= 59 && second <= 60;
 }
 
+/** The number that two digits make. */
+function pairAt(text: string, start: number): number {
+  return (text.charCodeAt(start) - 0x30) * 10 + text.charCodeAt(start + 1) - 0x30;
+}
+
 /**
  * The normalised form of a STIX timestamp: without the `Z` and without trailing zeros of the fraction. Two timestamps
  * are the same instant if and only if their keys are equal, and keys compared as text are ordered as instants are.
@@ -35,8 +40,9 @@ function isRealTime(hour: number, minute: number, second: number): boolean {
  */
 export function findVersionKey(timestamp: string): string | undefined {
   if (!stixTimestamp.test(timestamp)) return undefined;
-  const at = (from: number, to: number): number => Number(timestamp.slice(from, to));
-  if (!isRealDate(at(0, 4), at(5, 7), at(8, 10)) || !isRealTime(at(11, 13), at(14, 16), at(17, 19))) return undefined;
+  const year = pairAt(timestamp, 0) * 100 + pairAt(timestamp, 2);
+  if (!isRealDate(year, pairAt(timestamp, 5), pairAt(timestamp, 8))) return undefined;
+  if (!isRealTime(pairAt(timestamp, 11), pairAt(timestamp, 14), pairAt(timestamp, 17))) return undefined;
   // Without the Z and the zeros before it; of a fraction of zeros its dot goes too.
   let end = timestamp.length - 1;
   while (end > secondsLength && timestamp[end - 1] === '0') end -= 1;

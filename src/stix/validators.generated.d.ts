@@ -29,6 +29,14 @@ export interface ObjectType {
 /** By type; `custom-sdo` and `custom-sco` judge the types that the standard does not define. */
 export const spec: ReadonlyMap<string, Validator>;
 export const strict: ReadonlyMap<string, Validator>;
+export interface QuickPatterns {
+  isIdentifier(text: string): boolean;
+  isPropertyName(text: string): boolean;
+}
+
+/** They tell as `spec` and `strict` do whether a value is valid, but not why it is not: several times as fast. */
+export type Predicates = Readonly<Record<'spec' | 'strict', ReadonlyMap<string, (value: unknown) => boolean>>>;
+export function createPredicates(patterns: QuickPatterns): Predicates;
 export const types: readonly ObjectType[];
 
 export interface ShippedExtension {

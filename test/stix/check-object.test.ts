@@ -119,6 +119,14 @@ describe('what is said about an object', () => {
     expect(artifact(`${'QUJD'.repeat(1_500_000)}*`)).toEqual(['STIX-2.1-binary']);
   });
 
+  test('a version is a future one from a day after the clock on, by the second', () => {
+    const now = Date.parse('2024-03-01T08:00:00.500Z');
+    const warned = ['2024-03-02T08:00:00Z', '2024-03-02T08:00:00.999Z', '2024-03-02T08:00:01.000Z'].map((modified) =>
+      checkObject(JSON.stringify({ ...campaign, modified }), 'spec', { now }).warnings.map(({ code }) => code),
+    );
+    expect(warned).toEqual([[], [], ['STIX-3.6-future-version']]);
+  });
+
   test('a warning for a future version depends on the clock', () => {
     const text = JSON.stringify({ ...campaign, modified: '2024-03-03T00:00:00.000Z' });
     expect(checkObject(text, 'spec', { now: Date.UTC(2024, 2, 1) }).warnings).toHaveLength(1);

@@ -6,6 +6,8 @@ import { checkObject } from '../../src/stix/check-object.ts';
 import { defaultExtensions } from '../../src/stix/extensions.ts';
 import { customPropertiesOf, findObjectType, type StixObject } from '../../src/stix/object-types.ts';
 import type { Rule, RuleContext, Text } from '../../src/stix/rule.ts';
+import { customRules } from '../../src/stix/rules-custom.ts';
+import { extensionRules } from '../../src/stix/rules-extension.ts';
 import { languageRules } from '../../src/stix/rules-language.ts';
 import { nameRules } from '../../src/stix/rules-names.ts';
 import { recommendedRules } from '../../src/stix/rules-recommended.ts';
@@ -20,7 +22,9 @@ const rules = [
   ...languageRules,
   ...recommendedRules,
   ...nameRules,
-];
+  ...customRules,
+  ...extensionRules,
+].filter(({ code }) => !/^STIX-(?:11\.[123]-custom|7\.3-(?:unreg|extension-))/.test(code));
 
 interface Found {
   readonly code: string;

@@ -66,6 +66,15 @@ describe.each([...rules])('$code ($level)', (rule) => {
     }
   });
 
+  test('is said for each of the properties that it needs, though the others are away', () => {
+    for (const name of rule.needs ?? []) {
+      const others = new Set(rule.needs?.filter((other) => other !== name));
+      const alone = invalid.map((object) => Object.entries(object).filter(([each]) => !others.has(each)));
+      const found = alone.flatMap((members) => issuesOf(Object.fromEntries(members), rule, 'en'));
+      expect([name, found.length > 0]).toEqual([name, true]);
+    }
+  });
+
   test('is one sentence, in English and in Chinese', () => {
     for (const object of invalid) {
       for (const { message } of issuesOf(object, rule, 'en')) {
