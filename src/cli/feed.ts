@@ -1,11 +1,14 @@
 /** `huiju feed`: following and feeding other servers. */
 
 import { type Command, InvalidArgumentError } from 'commander';
+import { OperatorError } from '../errors.ts';
+import { getSecretKeys, readSecretKeys } from '../hub/secrets.ts';
 import { defaultSettings } from '../sync/feed.ts';
 import { listRuns } from '../sync/feed-history.ts';
 import { addFeed, editFeed, getFeed, listFeeds, pauseFeed, removeFeed, resumeFeed, showFeed } from '../sync/feeds.ts';
 import { usualShare } from '../sync/mirror.ts';
 import { discover, runNow, testFeed } from '../sync/operate.ts';
+import { resealLogins } from '../sync/reseal.ts';
 import { describeRun } from '../sync/run.ts';
 import type { Discovered } from '../sync/taxii-discovery.ts';
 import { formatCount, printable } from '../text.ts';
@@ -66,6 +69,18 @@ async function printHistory(name: string, { json }: JsonOption): Promise<void> {
     const runs = await listRuns(deps.store, name);
     printList(runs.map(runResource), json === true, runHeading, runs.map(runRow));
   });
+}
+
+async function reseal({ oldKeyFile }: { readonly oldKeyFile?: string }): Promise<void> {
+  const { renewed, current, faults } = await withFeeds(async (deps, config) => {
+    if (oldKeyFile !== undefined) return resealLogins(deps, await readSecretKeys(oldKeyFile));
+    // A key that is made now would open nothing.
+    return resealLogins({ ...deps, secretKeys: () => getSecretKeys(config.secretKeys, config.store) });
+  });
+  printLine(`${formatCount(renewed, 'login')} sealed anew with the first key; ${current} had been before.`);
+  if (faults.length === 0) return;
+  const kept = `${formatCount(faults.length, 'login')} cannot be opened and stayed as they were`;
+  throw new OperatorError([`${kept}; --old-key-file names the file of their key:`, ...faults].join('\n  '));
 }
 
 interface RunCommandOptions {
@@ -186,6 +201,11 @@ function registerChanges(feed: Command): void {
 export function registerFeed(program: Command): void {
   const feed = program.command('feed').description('follow other servers, and feed them');
   registerChanges(feed);
+  feed
+    .command('reseal')
+    .description('seal the logins of all feeds with the key as it is now')
+    .option('--old-key-file <file>', 'file of the key that has sealed them')
+    .action(reseal);
   feed.command('list').description('list the feeds').option('--json', 'as JSON').action(printFeeds);
   feed
     .command('show')

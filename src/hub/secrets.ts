@@ -74,6 +74,11 @@ export function seal([first]: SecretKeys, text: string, context: string): string
   return [form, first.id, sealed.toString('base64url')].join('.');
 }
 
+/** Whether the first of the keys sealed this: then the others are not needed for it. */
+export function isSealedByFirst([first]: SecretKeys, sealed: string): boolean {
+  return first !== undefined && sealed.startsWith(`${form}.${first.id}.`);
+}
+
 /** Opens what `seal` made. Throws OperatorError when the key is another, or the text was changed or belongs elsewhere. */
 export function unseal(keys: SecretKeys, sealed: string, context: string): string {
   const [found, id = '', encoded = '', ...rest] = sealed.split('.');
@@ -110,6 +115,13 @@ async function findKeys(path: string): Promise<SecretKeys | undefined> {
   const parsed = parseSecretKeys(text);
   if ('fault' in parsed) throw new OperatorError(`the key file ${path}: ${parsed.fault}`);
   return parsed.value;
+}
+
+/** The keys of a file that the operator names. Throws OperatorError when it is not there, or does not serve. */
+export async function readSecretKeys(path: string): Promise<SecretKeys> {
+  const keys = await findKeys(path);
+  if (keys === undefined) throw new OperatorError(`the key file ${path} cannot be read: there is no such file`);
+  return keys;
 }
 
 async function syncFolder(folder: string): Promise<void> {

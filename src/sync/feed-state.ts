@@ -96,6 +96,8 @@ const emptyState: FeedState = {
 
 /** How long a lock is believed without a sign of life. */
 const lease = 60_000;
+/** How far clocks of machines may differ. What lies farther ahead was written by a clock that was wrong. */
+const mostSkew = 600_000;
 /** Seconds since the epoch at which this process began, the same in all its threads but for rounding. */
 const boot = Math.round(Date.now() / 1000 - process.uptime());
 const self = `${hostname()}:${process.pid}:${boot}`;
@@ -146,7 +148,14 @@ function hasEnded(holder: string): boolean {
 
 /** Whether a run holds the feed at this time, as far as can be told. */
 export function isRunning({ run }: FeedState, now: number): boolean {
-  return run !== null && Date.parse(run.until) > now && !hasEnded(run.holder);
+  const left = run === null ? 0 : Date.parse(run.until) - now;
+  return run !== null && left > 0 && left <= lease + mostSkew && !hasEnded(run.holder);
+}
+
+/** When the next run is to be, in milliseconds; undefined: nothing was planned, or by a clock that was set back since. */
+export function plannedAt({ nextRunAt, lastRun }: FeedState, now: number): number | undefined {
+  const isAhead = lastRun !== null && Date.parse(lastRun.endedAt) > now + mostSkew;
+  return nextRunAt === null || isAhead ? undefined : Date.parse(nextRunAt);
 }
 
 /** Another run has the feed; this one has to stop. */

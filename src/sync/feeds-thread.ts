@@ -3,10 +3,10 @@
  * the processor than requests have. It says what it does in messages, which the server's log gets.
  */
 
-import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { watchExtensions } from '../hub/registered-extensions.ts';
 import { getSecretKeys } from '../hub/secrets.ts';
+import { stepBack } from '../priority.ts';
 import { microsNow } from '../stix/timestamp.ts';
 import { openStore } from '../store/open-store.ts';
 import { startChecker } from '../taxii/checker.ts';
@@ -16,26 +16,17 @@ import { createPeers } from './peers.ts';
 import { describeRun } from './run.ts';
 import { startScheduler } from './scheduler.ts';
 
-/** Linux: of this thread and those that it starts from now on. */
-const lowPriority = 19;
+/** Of this thread, and of those that it starts from now on. */
+const leastPriority = 19;
 
 function say(message: FromFeeds): void {
   parentPort?.postMessage(message);
 }
 
-function stepBack(): void {
-  if (process.platform !== 'linux') return;
-  try {
-    setPriority(0, lowPriority);
-  } catch {
-    // A container may forbid it; then feeds run as everybody.
-  }
-}
-
 async function main({ store: location, roots, maxObjectLength, secretKeys }: FeedsThreadData): Promise<void> {
   const store = await openStore(location);
   // Only now: the store's writer holds locks that requests wait for.
-  stepBack();
+  stepBack(leastPriority);
   const checker = startChecker(1);
   const collections = new Map(
     roots.flatMap((root) => root.collections.map((collection) => [collection.id, collection])),

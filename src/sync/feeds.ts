@@ -22,7 +22,7 @@ import {
 } from './feed.ts';
 import { assertFeed } from './feed-faults.ts';
 import { historyKind } from './feed-history.ts';
-import { changeIdleState, type FeedState, getState, isRunning, stateKind } from './feed-state.ts';
+import { changeIdleState, type FeedState, getState, isRunning, plannedAt, stateKind } from './feed-state.ts';
 import { countQuarantine, dropQuarantine } from './quarantine.ts';
 import { firstRunAt } from './schedule.ts';
 
@@ -118,8 +118,7 @@ async function viewOf({ store, clock }: FeedsDeps, feed: Feed): Promise<FeedView
   const [state, quarantined] = [await getState(store, feed.name), await countQuarantine(store, feed.name)];
   const now = clock.now();
   const isPlanned = !feed.paused && feed.schedule.kind !== 'manual';
-  const planned =
-    state.nextRunAt === null ? firstRunAt({ ...feed, jitter: 0 }, now, Math.random) : Date.parse(state.nextRunAt);
+  const planned = plannedAt(state, now) ?? firstRunAt({ ...feed, jitter: 0 }, now, Math.random);
   return {
     feed,
     state,
@@ -142,7 +141,7 @@ export async function showFeed(deps: FeedsDeps, name: string): Promise<FeedView>
 }
 
 /** Plans anew, and forgets failures: what was changed may have mended them. A run that is under way does so at its end. */
-async function replan(deps: FeedsDeps, name: string): Promise<void> {
+export async function replan(deps: FeedsDeps, name: string): Promise<void> {
   await changeIdleState(deps, name, () => ({ nextRunAt: null, failures: 0 }));
   await countChange(deps.store);
 }
@@ -187,12 +186,17 @@ async function awaitEnd({ store, clock }: FeedsDeps, name: string): Promise<void
   }
 }
 
+/** Lets go of what a feed that is no more has left behind: a later one of its name begins at the beginning. */
+export async function dropTraces(store: Store, name: string): Promise<void> {
+  for (const kind of [stateKind, historyKind]) await dropRecord(store, kind, name);
+  await dropQuarantine(store, name);
+}
+
 /** Removes a feed with its state, history and quarantine. The objects that it brought stay. */
 export async function removeFeed(deps: FeedsDeps, name: string): Promise<void> {
   await pauseFeed(deps, name);
   await awaitEnd(deps, name);
   await dropRecord(deps.store, feedKind, name);
-  for (const kind of [stateKind, historyKind]) await dropRecord(deps.store, kind, name);
-  await dropQuarantine(deps.store, name);
+  await dropTraces(deps.store, name);
   await countChange(deps.store);
 }

@@ -5,7 +5,7 @@ import { findVersionKey, formatMicros } from '../stix/timestamp.ts';
 import type { Store, VersionName } from '../store/store.ts';
 import { everyVersion } from '../taxii/page.ts';
 import { type Feed, principalOf } from './feed.ts';
-import { type PullJob, progress } from './pull.ts';
+import { findOrigin, type PullJob, progress } from './pull.ts';
 import { type Source, SourceError } from './source.ts';
 
 /** What the operator lets a comparison do. */
@@ -58,22 +58,22 @@ interface Ours {
   readonly gone: readonly VersionName[];
 }
 
-async function compare(store: Store, { feed, signal }: PullJob, has: Listing): Promise<Ours> {
+async function compare(store: Store, { feed, upstream, signal }: PullJob, has: Listing): Promise<Ours> {
+  // The upstream was not asked for others, which the feed may have brought before it was changed.
+  const { types, ids } = feed.filters;
+  const asked = { versions: [everyVersion], ...(types && { types }), ...(ids && { ids }) };
   const gone: VersionName[] = [];
   let brought = 0;
   let addedAfter = 0;
   for (;;) {
-    const page = await store.findRecords(
-      feed.collection,
-      { versions: [everyVersion], addedAfter },
-      { limit: pageLength, signal },
-    );
+    const page = await store.findRecords(feed.collection, { ...asked, addedAfter }, { limit: pageLength, signal });
     const names = page.records.map(({ id, version }) => ({ id, versionKey: findVersionKey(version) ?? null }));
     const provenances = await store.findProvenance(feed.collection, names);
     for (const [place, name] of names.entries()) {
       const provenance = provenances[place];
-      // Nobody but the feed has this name.
+      // Nobody but the feed has this name; another one may have had it, which was removed.
       if (provenance?.submitter !== principalOf(feed.name)) continue;
+      if (findOrigin(provenance.origin)?.upstream !== upstream) continue;
       brought += 1;
       // Of an object without versions of its own it is the date_added that it got here.
       const isOwn = page.records[place]?.version !== formatMicros(provenance.dateAdded);

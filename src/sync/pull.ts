@@ -1,5 +1,6 @@
 /** Pulling: what a source yields goes through the door of every publication, and the position is kept after each batch. */
 
+import type { AddOutcome, Store, VersionName } from '../store/store.ts';
 import type { Collection } from '../taxii/api-roots.ts';
 import { type Slice, Slicer } from '../taxii/receive.ts';
 import { type Verdict, type WriteDeps, writeObjects } from '../taxii/write.ts';
@@ -60,18 +61,36 @@ export function findOrigin(text: string | null): Origin | undefined {
   }
 }
 
+/** Which of these were deleted here. What this feed itself has deleted, because it was gone upstream, may come back. */
+async function findDeleted(
+  store: Store,
+  { name, collection }: Feed,
+  versions: readonly VersionName[],
+): Promise<Set<number>> {
+  const tombstones = await store.findTombstones(collection, versions);
+  const own = principalOf(name);
+  return new Set([...versions.keys()].filter((place) => (tombstones[place]?.deletedBy ?? own) !== own));
+}
+
 /**
- * Which of these were deleted here and must not come back. What this feed itself has deleted, because it was gone
- * upstream, may: it is there again.
+ * The store for one batch of a feed, which leaves out what was deleted here, as if it were a duplicate. It looks when a
+ * slice is to be stored and not before: to check a batch takes a while, in which somebody may delete.
  */
-async function findDeleted({ store }: PullDeps, { feed }: PullJob, texts: readonly string[]): Promise<Set<number>> {
-  const named = texts.map(findName);
-  const places = named.flatMap((name, place) => (name === undefined ? [] : [place]));
-  const names = named.filter((name) => name !== undefined);
-  const tombstones = names.length === 0 ? [] : await store.findTombstones(feed.collection, names);
-  const own = principalOf(feed.name);
-  const deleted = places.filter((_place, index) => (tombstones[index]?.deletedBy ?? own) !== own);
-  return new Set(deleted);
+function withholdDeleted(store: Store, feed: Feed, onWithheld: (count: number) => void): Store {
+  return {
+    ...store,
+    async addObjects(collection, submitter, versions, origin) {
+      const deleted = await findDeleted(store, feed, versions);
+      onWithheld(deleted.size);
+      const kept = versions.filter((_version, place) => !deleted.has(place));
+      const added = kept.length === 0 ? [] : await store.addObjects(collection, submitter, kept, origin);
+      const outcomes = added.values();
+      return versions.map((_version, place): AddOutcome => {
+        const outcome = deleted.has(place) ? undefined : outcomes.next().value;
+        return outcome ?? { outcome: 'duplicate', dateAdded: 0 };
+      });
+    },
+  };
 }
 
 function sliceTexts(texts: readonly string[], tooLong: Map<number, string>, maxLength: number): Slice[] {
@@ -137,18 +156,22 @@ function selectWanted({ filters: { types, ids } }: Feed, texts: readonly string[
 
 async function storeBatch(deps: PullDeps, job: PullJob, batch: Batch): Promise<void> {
   const { feed, session } = job;
-  const wanted = selectWanted(feed, batch.objects);
-  const deleted = job.resurrect ? new Set<number>() : await findDeleted(deps, job, wanted);
-  const texts = wanted.filter((_text, place) => !deleted.has(place));
   const origin = formatOrigin(job, batch);
-  const { counts, refused } = await storeTexts(deps, job, texts, origin);
+  let withheld = 0;
+  const count = (some: number): void => {
+    withheld += some;
+  };
+  const store = job.resurrect ? deps.store : withholdDeleted(deps.store, feed, count);
+  const stored = await storeTexts({ ...deps, store }, job, selectWanted(feed, batch.objects), origin);
+  const { refused } = stored;
+  const counts = { ...stored.counts, duplicate: stored.counts.duplicate - withheld, withheld };
   const at = new Date(deps.now() / 1000).toISOString();
   await quarantine(deps.store, feed.name, refused, { at, origin });
   // Last: whatever ends the run before it, the batch is read again.
   await session.update((state) => ({
     position: batch.position,
     lastDateAdded: batch.dateAddedLast?.slice(0, maxDateLength) ?? state.lastDateAdded,
-    ...progress(state.run, { ...counts, withheld: deleted.size }, batch.bytes),
+    ...progress(state.run, counts, batch.bytes),
   }));
 }
 

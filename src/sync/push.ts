@@ -1,8 +1,8 @@
 /** Pushing: what a collection gets is sent to another server or a folder; the position moves when it has arrived. */
 
 import { createScanner } from '../stix/scan.ts';
-import { findMicros, formatMicros } from '../stix/timestamp.ts';
-import type { Store } from '../store/store.ts';
+import { findMicros, formatMicros, versionKeyOfMicros } from '../stix/timestamp.ts';
+import type { Micros, Store } from '../store/store.ts';
 import { parseVersions } from '../taxii/query.ts';
 import type { Feed } from './feed.ts';
 import type { Session } from './feed-state.ts';
@@ -55,8 +55,18 @@ function splitPage(texts: Buffer): string[] {
 }
 
 /** Places of the versions that came from the target: they do not go back there. */
-async function findReturning(store: Store, feed: Feed, texts: readonly string[], target: string): Promise<Set<number>> {
-  const names = texts.map((text) => findName(text) ?? { id: '', versionKey: null });
+async function findReturning(
+  store: Store,
+  feed: Feed,
+  texts: readonly string[],
+  dates: readonly Micros[],
+  target: string,
+): Promise<Set<number>> {
+  // A version of an object that has none of its own is named by its date: others of it may have come from elsewhere.
+  const names = texts.map((text, place) => {
+    const { id, versionKey } = findName(text) ?? { id: '', versionKey: null };
+    return { id, versionKey: versionKey ?? versionKeyOfMicros(dates[place] ?? 0) };
+  });
   const provenances = await store.findProvenance(feed.collection, names);
   const comesFrom = (place: number): boolean => findOrigin(provenances[place]?.origin ?? null)?.upstream === target;
   return new Set([...texts.keys()].filter(comesFrom));
@@ -96,7 +106,7 @@ export async function push(deps: PushDeps, job: PushJob, target: Target): Promis
     const { last, count } = page;
     if (last === undefined) return;
     const texts = splitPage(page.texts);
-    const returning = await findReturning(deps.store, feed, texts, target.name);
+    const returning = await findReturning(deps.store, feed, texts, page.dates, target.name);
     const sent = texts.filter((_text, place) => !returning.has(place));
     const refused = await sendTexts(deps, job, target, sent);
     const counts = { added: sent.length - refused, refused, withheld: count - sent.length };

@@ -14,6 +14,7 @@ import {
   type RunReport,
   type Session,
 } from './feed-state.ts';
+import { dropTraces } from './feeds.ts';
 import { type MirrorLimits, mirrorDeletions, usualShare } from './mirror.ts';
 import { type PullDeps, pull } from './pull.ts';
 import { push, type Target } from './push.ts';
@@ -123,7 +124,10 @@ function getCollection({ findCollection }: RunDeps, { name, collection }: Feed):
 
 function isMirrorDue({ clock }: RunDeps, { mirrorEvery }: Feed, { mirroredAt }: FeedState, isAsked: boolean): boolean {
   if (mirrorEvery === null) return false;
-  return isAsked || mirroredAt === null || Date.parse(mirroredAt) + mirrorEvery * 1000 <= clock.now();
+  if (isAsked || mirroredAt === null) return true;
+  const passed = clock.now() - Date.parse(mirroredAt);
+  // One of the future is that of a clock that was set back.
+  return passed < 0 || passed >= mirrorEvery * 1000;
 }
 
 async function pullAll(
@@ -165,6 +169,8 @@ async function work(
   signal: AbortSignal,
 ): Promise<void> {
   signal.throwIfAborted();
+  // It was read before the lock was taken.
+  await assertWanted(deps, feed);
   if (options.fromStart || session.state().walk !== feed.walk) {
     await session.update(() => ({ position: null, walk: feed.walk }));
   }
@@ -230,7 +236,8 @@ async function conclude(deps: RunDeps, began: Feed, session: Session, ended: End
     bytes: run.bytes,
   };
   const retryAfter = error instanceof SourceError ? error.retryAfter : undefined;
-  const feed = (await findFeed(store, began.name)) ?? began;
+  const found = await findFeed(store, began.name);
+  const feed = found ?? began;
   const failures = outcome === 'failed' ? before + 1 : 0;
   const ending = {
     failures,
@@ -252,6 +259,8 @@ async function conclude(deps: RunDeps, began: Feed, session: Session, ended: End
     // A feed that reads everything each time begins anew, but for a walk that did not come to its end.
     ...(outcome === 'completed' && feed.full && { position: null }),
   }));
+  // Who removed it may have looked before this run began.
+  if (found === undefined) await dropTraces(store, began.name);
   const unforeseen = outcome === 'completed' || isForeseen(error) ? undefined : error;
   return { ...report, nextRunAt: planned, retryAfter, unforeseen };
 }

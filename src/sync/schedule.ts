@@ -60,7 +60,8 @@ export function nextRunAt(
   { failures, isFinal, isUnfinished, retryAfter = 0 }: Ending,
   random: () => number,
 ): number | undefined {
-  const planned = nextByPlan(feed.schedule, began);
+  // A run that began later than now ended by a clock that was set back.
+  const planned = nextByPlan(feed.schedule, Math.min(began, now));
   if (planned === undefined) return undefined;
   const notBefore = now + Math.min(retryAfter, longestRetryAfter);
   if (failures > 0) {

@@ -7,7 +7,7 @@ import { walkRecords } from '../hub/records.ts';
 import { changesOf } from './changes.ts';
 import type { Feed } from './feed.ts';
 import { feedKind, hostOf, parseFeed } from './feed.ts';
-import { type FeedState, getState, isRunning } from './feed-state.ts';
+import { type FeedState, getState, isRunning, plannedAt } from './feed-state.ts';
 import { type RunDeps, type RunResult, runFeed, Stopped, usualRun } from './run.ts';
 import { firstRunAt } from './schedule.ts';
 
@@ -26,6 +26,8 @@ export interface Scheduler {
 const maxRuns = 4;
 const maxRunsOfHost = 2;
 const lookEvery = 2_000;
+/** By less a clock may be set back without anybody minding. */
+const slightStep = 60_000;
 /** When to look again at a feed that another process runs. */
 const lookAgain = 15_000;
 
@@ -38,7 +40,7 @@ interface Entry {
 
 function dueOf(feed: Feed, state: FeedState, now: number, random: () => number): number | undefined {
   if (feed.paused || feed.schedule.kind === 'manual') return undefined;
-  return state.nextRunAt === null ? firstRunAt(feed, now, random) : Date.parse(state.nextRunAt);
+  return plannedAt(state, now) ?? firstRunAt(feed, now, random);
 }
 
 /** Starts to run feeds when they are due. */
@@ -48,6 +50,7 @@ export function startScheduler(deps: SchedulerDeps): Scheduler {
   const { signal } = ending;
   let entries = new Map<string, Entry>();
   let changes = -1;
+  let lookedAt = clock.now();
   const running = new Set<Promise<void>>();
   /** Hosts that want to be left alone, until then. */
   const quietHosts = new Map<string, number>();
@@ -74,7 +77,7 @@ export function startScheduler(deps: SchedulerDeps): Scheduler {
   }
 
   /** Whether it is still due: another process may have run it meanwhile. */
-  const isDue = (state: FeedState): boolean => state.nextRunAt === null || Date.parse(state.nextRunAt) <= clock.now();
+  const isDue = (state: FeedState): boolean => (plannedAt(state, clock.now()) ?? 0) <= clock.now();
 
   async function runEntry(feed: Feed): Promise<number | undefined> {
     const result = await runFeed(deps, feed, { ...usualRun, isWanted: isDue }, signal);
@@ -108,9 +111,16 @@ export function startScheduler(deps: SchedulerDeps): Scheduler {
     running.add(tracked);
   }
 
+  /** Plans anew when the clock was set back: what was to be by the old one may be far away now. */
+  function watchClock(now: number): void {
+    const isSetBack = now < lookedAt - slightStep;
+    lookedAt = now;
+    if (isSetBack) changes = -1;
+    for (const [host, until] of quietHosts) if (until <= now || isSetBack) quietHosts.delete(host);
+  }
+
   async function look(): Promise<void> {
-    const now = clock.now();
-    for (const [host, until] of quietHosts) if (until <= now) quietHosts.delete(host);
+    watchClock(clock.now());
     await load();
     const due = [...entries.values()].filter(({ dueAt }) => dueAt !== undefined && dueAt <= clock.now());
     due.sort((a, b) => (a.dueAt ?? 0) - (b.dueAt ?? 0));

@@ -9,6 +9,7 @@ import { SourceError } from './source.ts';
 import { type Discovered, discover } from './taxii-discovery.ts';
 import {
   asBase,
+  assertPage,
   type CollectionResource,
   isDefined,
   type ManifestEntry,
@@ -58,6 +59,8 @@ export interface ObjectsPage extends PageHead {
 
 export interface ManifestPage extends PageHead {
   readonly entries: readonly ManifestEntry[];
+  /** Whether each entry of it could be read. */
+  readonly isWhole: boolean;
   readonly more: boolean | undefined;
   readonly next: string | undefined;
 }
@@ -127,7 +130,8 @@ function headOf({ headers, url }: HttpAnswer): PageHead {
 async function readResource(answer: HttpAnswer): Promise<Resource> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of answer.body) chunks.push(chunk);
-  const text = Buffer.concat(chunks).toString();
+  // Passes over the byte order mark that some servers send (RFC 8259 §8.1).
+  const text = new TextDecoder().decode(Buffer.concat(chunks));
   const where = showUrl(answer.url);
   try {
     const resource: unknown = JSON.parse(text);
@@ -215,8 +219,10 @@ export function createTaxiiClient({ http }: { readonly http: HttpClient }): Taxi
         bodyLength: manifestLength,
       });
       const resource = await readResource(answer);
-      const entries = listOf(resource.objects).map(parseEntry).filter(isDefined);
-      return { ...headOf(answer), entries, ...readPageMembers(resource) };
+      assertPage(resource, Array.isArray(resource.objects), answer.url);
+      const listed = listOf(resource.objects);
+      const entries = listed.map(parseEntry).filter(isDefined);
+      return { ...headOf(answer), entries, isWhole: entries.length === listed.length, ...readPageMembers(resource) };
     },
     addObjects: async (place, envelope, signal) => {
       const url = collectionUrl(place, 'objects/');

@@ -38,6 +38,7 @@ export interface StatusResource {
 export interface ManifestEntry {
   readonly id: string;
   readonly version: string;
+  /** Empty when the server does not say. */
   readonly dateAdded: string;
 }
 
@@ -107,11 +108,28 @@ export function parseStatus(resource: Resource, url: URL): StatusResource {
   };
 }
 
+/** Members of other resources: whoever answers with them was asked at the wrong place. */
+const foreign = ['versions', 'collections', 'api_roots', 'can_read'];
+
+/**
+ * Throws SourceError for a resource that is no page of objects or of a manifest (TAXII 2.1 §3.7, §5.3.1): some servers
+ * send their errors with status 200. `hasList`: its `objects` are a list.
+ */
+export function assertPage(resource: Resource, hasList: boolean, url: URL): void {
+  const isEmpty = resource.objects === undefined || resource.objects === null;
+  const isPage = ['more', 'next', 'objects'].some((member) => member in resource) || resource.type === 'bundle';
+  if (hasList || (isEmpty && (isPage || Object.keys(resource).length === 0))) return;
+  const isForeign = foreign.some((member) => member in resource);
+  throw new SourceError(
+    `${showUrl(url)} answers with JSON that is no envelope (TAXII 2.1 §3.7)${isForeign ? '; check the URL of the API root' : ', perhaps an error; ask its operator if it stays so'}`,
+    isForeign ? 'never' : 'later',
+  );
+}
+
 export function parseEntry(entry: unknown): ManifestEntry | undefined {
-  if (!isObject(entry)) return undefined;
-  const { id, version, date_added: dateAdded } = entry;
-  if (typeof id !== 'string' || typeof version !== 'string' || typeof dateAdded !== 'string') return undefined;
-  return { id, version, dateAdded };
+  const { id, version, date_added: dateAdded } = isObject(entry) ? entry : {};
+  if (typeof id !== 'string' || typeof version !== 'string') return undefined;
+  return { id, version, dateAdded: typeof dateAdded === 'string' ? dateAdded : '' };
 }
 
 export function isDefined<T>(value: T | undefined): value is T {

@@ -8,9 +8,9 @@ import { HttpFault } from './http-fault.ts';
 import { isUnreadable, type Piece, readDocument, readPageMembers, type Texts } from './object-texts.ts';
 import { showUrl } from './peer-url.ts';
 import { type Batch, type Position, type Source, SourceError, type Unreadable } from './source.ts';
-import { createTaxiiClient, type Filters, type ObjectsPage } from './taxii-client.ts';
+import { createTaxiiClient, type Filters, type ManifestPage, type ObjectsPage } from './taxii-client.ts';
 import { digestOf, type PageFacts, Paging } from './taxii-paging.ts';
-import { asBase, type ManifestEntry } from './taxii-resources.ts';
+import { asBase, assertPage, type ManifestEntry, type Resource } from './taxii-resources.ts';
 
 export interface TaxiiSourceOptions {
   readonly http: HttpClient;
@@ -43,13 +43,10 @@ function statusOf(error: unknown): number {
 }
 
 /** The members of an envelope. Throws SourceError for JSON that is none. */
-function readRoot(root: string, objects: string, url: URL): Readonly<Record<string, unknown>> {
-  const members = JSON.parse(root) as Readonly<Record<string, unknown>>;
-  if (objects === 'list' || (objects === 'absent' && members.title === undefined)) return members;
-  throw new SourceError(
-    `${showUrl(url)} answers with JSON that is no envelope (TAXII 2.1 §3.7); check the URL of the API root`,
-    'never',
-  );
+function readRoot(root: string, objects: string, url: URL): Resource {
+  const members = JSON.parse(root) as Resource;
+  assertPage(members, objects === 'list', url);
+  return members;
 }
 
 function toSourceError(error: unknown, url: URL): unknown {
@@ -135,15 +132,11 @@ export function createTaxiiSource(options: TaxiiSourceOptions): Source {
     yield batchOf(held ?? nothing);
   }
 
-  async function* walkManifest(
-    asked: Filters,
-    paging: Paging,
-    signal: AbortSignal,
-  ): AsyncGenerator<readonly ManifestEntry[]> {
+  async function* walkManifest(asked: Filters, paging: Paging, signal: AbortSignal): AsyncGenerator<ManifestPage> {
     for (let goesOn = true; goesOn; ) {
       const page = await client.getManifest(place, { ...paging.ask, filters: asked }, signal);
       const { entries, more, next } = page;
-      yield entries;
+      yield page;
       goesOn = paging.advance({
         count: entries.length,
         more,
@@ -163,7 +156,7 @@ export function createTaxiiSource(options: TaxiiSourceOptions): Source {
   async function findNewest(from: Position | undefined, signal: AbortSignal): Promise<string | undefined> {
     let newest: ManifestEntry | undefined;
     try {
-      for await (const entries of walkManifest(filters, begin(from), signal)) {
+      for await (const { entries } of walkManifest(filters, begin(from), signal)) {
         for (const entry of entries) if (newest === undefined || dateOf(entry) > dateOf(newest)) newest = entry;
       }
     } catch (error) {
@@ -199,7 +192,11 @@ export function createTaxiiSource(options: TaxiiSourceOptions): Source {
   }
 
   async function* list(signal: AbortSignal): AsyncGenerator<readonly ManifestEntry[]> {
-    yield* walkManifest({ ...filters, versions: ['all'] }, begin(undefined), signal);
+    for await (const page of walkManifest({ ...filters, versions: ['all'] }, begin(undefined), signal)) {
+      // What a list leaves out would count as deleted.
+      if (!page.isWhole) throw new SourceError(`${showUrl(page.url)} lists an entry without id or version`, 'later');
+      yield page.entries;
+    }
   }
 
   return { walk, list };

@@ -1,10 +1,14 @@
 /** The thread behind checker.ts: splits a slice into its objects and checks each. */
 
 import { parentPort } from 'node:worker_threads';
+import { stepBack } from '../priority.ts';
 import { type CheckedObject, checkObject } from '../stix/check-object.ts';
 import { createExtensions, defaultExtensions } from '../stix/extensions.ts';
 import type { CheckJob, CheckReply } from './checker.ts';
 import { textsOf } from './receive.ts';
+
+// A publication of seconds must not take the core from requests of milliseconds.
+const lowerPriority = 10;
 
 let extensions = defaultExtensions;
 
@@ -14,6 +18,7 @@ function checkLines({ lines, policy, language, registered }: CheckJob): CheckedO
   return texts.map((text) => checkObject(text, policy, { language, extensions }));
 }
 
+stepBack(lowerPriority);
 parentPort?.on('message', (job: CheckJob) => {
   let reply: CheckReply;
   try {

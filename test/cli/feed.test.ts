@@ -254,6 +254,23 @@ describe('huiju feed', () => {
     expect(await feed('test', 'keyless')).toMatchObject({ code: 0 });
   });
 
+  test('seals logins anew with another key, and says which it cannot open', async () => {
+    await feed('add', 'rotated', ...upstream(), ...ours, ...login);
+    renameSync(pathOf('data/secret-key'), pathOf('old-key'));
+    writeFileSync(pathOf('data/secret-key'), `${'5a'.repeat(32)}\n`, { mode: 0o600 });
+    const refused = await feed('reseal');
+    expect(refused).toMatchObject({ code: 1, stdout: expect.stringContaining('0 logins sealed anew') });
+    expect(refused.stderr).toMatch(
+      /--old-key-file[\s\S]*\n {2}rotated: the secret of feed:rotated is sealed with the key /,
+    );
+    const missing = await feed('reseal', '--old-key-file', pathOf('nowhere'));
+    expect(missing).toMatchObject({ code: 1, stderr: expect.stringContaining('nowhere cannot be read') });
+    const renewed = await feed('reseal', '--old-key-file', pathOf('old-key'));
+    expect(renewed).toMatchObject({ code: 0, stderr: '', stdout: expect.stringMatching(/sealed anew.*; 0 had been/) });
+    expect(await feed('test', 'rotated')).toMatchObject({ code: 0 });
+    expect(await feed('reseal')).toMatchObject({ code: 0, stdout: expect.stringMatching(/^0 logins sealed anew/) });
+  });
+
   test('asks for what was added after a time, and for some ids', async () => {
     const objects = [newIdentity(), newIdentity()];
     await server.publish(objects);

@@ -45,7 +45,7 @@ export interface Lab {
   readonly deps: RunDeps;
   readonly collection: Collection;
   /** What the next runs read from and write to. */
-  follow(source: Source): void;
+  follow(source: Source, upstream?: string): void;
   pushTo(target: Target): void;
   /** Keeps a feed of a name of its own. */
   addFeed(settings?: Partial<FeedSettings>, direction?: Feed['direction']): Promise<Feed>;
@@ -95,8 +95,8 @@ export function createLab(store: Store, overrides: Partial<RunDeps> = {}): Lab {
   return {
     deps,
     collection,
-    follow: (source) => {
-      open = { source, upstream: 'https://up.example/root/collections/1/', close };
+    follow: (source, upstream = 'https://up.example/root/collections/1/') => {
+      open = { source, upstream, close };
     },
     pushTo: (to) => {
       target = to;

@@ -1,6 +1,6 @@
 /** What a peer may do to us over HTTP, and what it may not. */
 
-import { type AddressInfo, createServer } from 'node:net';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { generate } from 'selfsigned';
@@ -368,11 +368,14 @@ describe('peers that cannot be reached', () => {
   });
 
   test('it takes the connection and says nothing', async () => {
-    const silent = createServer(() => undefined);
+    const taken: Socket[] = [];
+    const silent = createServer((socket) => taken.push(socket));
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
     const { port } = silent.address() as AddressInfo;
     const error = await failure('/', { limits: { connectTime: 200 } }, `https://127.0.0.1:${port}`);
     expect(error).toMatchObject({ retry: 'later', message: expect.stringContaining('it does not answer') });
+    // What nobody reads of does not end by itself.
+    for (const socket of taken) socket.destroy();
     silent.close();
   });
 

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { systemClock } from '../../src/sync/clock.ts';
+import { feedKind } from '../../src/sync/feed.ts';
 import { noCounts } from '../../src/sync/feed-state.ts';
 import type { MirrorLimits } from '../../src/sync/mirror.ts';
 import { runFeed, usualRun } from '../../src/sync/run.ts';
@@ -100,6 +102,29 @@ describe('mirrored deletions', () => {
     expect(await mirror(left, { maxShare: 75 })).toMatchObject({ counts: { gone: 15 } });
   });
 
+  test.each(['types', 'ids'])('leave alone what the feed does not ask for any more: %s', async (filter) => {
+    const [identity, address] = [newIdentity(), newAddress()];
+    const { own, feed } = await brought([identity, address]);
+    const filters = { versions: 'all', [filter]: [filter === 'ids' ? address.id : address.type] };
+    const { name, revision, ...settings } = feed;
+    await store().putRecord(feedKind, name, revision, { ...settings, filters }, {});
+    const narrow = { ...feed, filters, revision: revision + 1 };
+    own.follow(fakeSource([], versionsOf([address])));
+    const asked = { ...usualRun, mirror: { allowEmpty: false, maxShare: 50 } };
+    expect(await runFeed(own.deps, narrow, asked, never)).toMatchObject({ outcome: 'completed', counts: { gone: 0 } });
+    expect(await own.ids()).toEqual([identity.id, address.id]);
+  });
+
+  test('leave alone what a feed of this name has brought from elsewhere', async () => {
+    const ofOther = newIdentity();
+    const { own, feed } = await brought([ofOther]);
+    const object = newIdentity();
+    own.follow(fakeSource([batch(1, []), batch(2, [object])], versionsOf([object])), 'https://new.example/root/');
+    const asked = { ...usualRun, mirror: { allowEmpty: false, maxShare: 50 } };
+    expect(await runFeed(own.deps, feed, asked, never)).toMatchObject({ outcome: 'completed', counts: { gone: 0 } });
+    expect(await own.ids()).toEqual([ofOther.id, object.id]);
+  });
+
   test('let come back what is there again', async () => {
     const object = newIdentity();
     const { own, feed, mirror } = await brought([object, newIdentity()]);
@@ -107,6 +132,13 @@ describe('mirrored deletions', () => {
     expect(await own.ids()).toEqual([]);
     own.follow(fakeSource([batch(1, []), batch(2, [object])]));
     expect(await runFeed(own.deps, feed, usualRun, never)).toMatchObject({ counts: { ...noCounts, added: 1 } });
+  });
+
+  test('are compared again when the clock was set back since the last time', async () => {
+    const { own, feed } = await brought(many(2));
+    own.follow(fakeSource([], []));
+    const earlier = { ...systemClock, now: () => Date.parse('2020-01-01T00:00:00Z') };
+    expect(await runFeed({ ...own.deps, clock: earlier }, feed, usualRun, never)).toMatchObject({ outcome: 'failed' });
   });
 
   test('are compared as seldom as the feed says', async () => {

@@ -12,6 +12,7 @@ import type { TaxiiClient } from '../../src/sync/taxii-client.ts';
 import type { StatusResource } from '../../src/sync/taxii-resources.ts';
 import { createTaxiiTarget } from '../../src/sync/taxii-target.ts';
 import { useStore } from '../hub/use-store.ts';
+import { newAddress } from '../support/stix-objects.ts';
 import { newIdentity } from '../support/taxii-server.ts';
 import { collect } from './collect.ts';
 import { batch, createLab, fakeSource, type Lab } from './feed-lab.ts';
@@ -103,6 +104,28 @@ describe('a run that pushes', () => {
     expect(await runFeed(lab.deps, feed, usualRun, never)).toMatchObject({
       counts: { ...noCounts, added: 1, withheld: 1 },
     });
+    expect(got).toEqual([JSON.stringify(own)]);
+  });
+
+  test('sends its own version of an object that has none, though a later one came from there', async () => {
+    const lab = newLab();
+    const own = newAddress();
+    await store().addObjects(lab.collection.id, 'alice', [
+      {
+        text: JSON.stringify(own),
+        id: own.id,
+        type: 'ipv4-addr',
+        specVersion: '2.1',
+        version: null,
+        versionKey: null,
+        digest: 'own',
+      },
+    ]);
+    await fill(lab, [{ ...own, x_more: 1 }]);
+    const { target, got } = collector(upstream);
+    lab.pushTo(target);
+    const feed = await lab.addFeed({}, 'push');
+    expect(await runFeed(lab.deps, feed, usualRun, never)).toMatchObject({ counts: { added: 1, withheld: 1 } });
     expect(got).toEqual([JSON.stringify(own)]);
   });
 

@@ -177,6 +177,28 @@ describe('a run that pulls', () => {
     expect(told).toMatchObject({ counts: { ...noCounts, added: 2 } });
   });
 
+  test('leaves out what is deleted here while it is being checked', async () => {
+    const lab = newLab();
+    const feed = await lab.addFeed({ full: true });
+    const [kept, deleted, late] = [newIdentity(), newIdentity(), newIdentity()];
+    lab.follow(fakeSource([batch(1, [kept, deleted])]));
+    await runFeed(lab.deps, feed, usualRun, never);
+    const { checker } = lab.deps;
+    const slow: typeof checker = {
+      ...checker,
+      check: async (...args) => {
+        const checked = await checker.check(...args);
+        const all = { all: true, first: false, last: false, exact: [] };
+        await store().deleteObject(lab.collection.id, deleted.id, all, { user: 'alice', onlySubmitter: false });
+        return checked;
+      },
+    };
+    lab.follow(fakeSource([batch(1, [kept, deleted, late])]));
+    const counts = { ...noCounts, added: 1, duplicate: 1, withheld: 1 };
+    expect(await runFeed({ ...lab.deps, checker: slow }, feed, usualRun, never)).toMatchObject({ counts });
+    expect(await lab.ids()).toEqual([kept.id, late.id]);
+  });
+
   test('that reads everything each time begins anew, but goes on with a walk that was cut', async () => {
     const lab = newLab();
     const feed = await lab.addFeed({ full: true });
@@ -335,10 +357,16 @@ describe('the lock', () => {
         keys: {},
       }));
     lab.follow(fakeSource([]));
-    await holdUntil('2999-01-01T00:00:00.000Z');
-    expect(await runFeed(lab.deps, feed, usualRun, never)).toBeUndefined();
-    await holdUntil('2020-01-01T00:00:00.000Z');
-    expect(await runFeed(lab.deps, feed, usualRun, never)).toMatchObject({ outcome: 'completed' });
+    // Nine minutes: its clock may be ahead of ours.
+    for (const ahead of [30_000, 540_000]) {
+      await holdUntil(new Date(Date.now() + ahead).toISOString());
+      expect(await runFeed(lab.deps, feed, usualRun, never)).toBeUndefined();
+    }
+    // Those of a clock that was wrong are over as well.
+    for (const until of ['2020-01-01T00:00:00.000Z', '2999-01-01T00:00:00.000Z']) {
+      await holdUntil(until);
+      expect(await runFeed(lab.deps, feed, usualRun, never)).toMatchObject({ outcome: 'completed' });
+    }
   });
 });
 
@@ -387,6 +415,30 @@ describe('a run is stopped', () => {
     const running = runFeed(lab.deps, feed, usualRun, never);
     await store().deleteRecord(feedKind, feed.name, 1);
     expect(await running).toMatchObject({ outcome: 'stopped', error: 'it was removed' });
+  });
+
+  test('before it begins, when it was removed since it was read, and leaves nothing behind', async () => {
+    const lab = newLab();
+    const feed = await lab.addFeed();
+    lab.follow(fakeSource([batch(1, [newIdentity()])]));
+    await store().deleteRecord(feedKind, feed.name, 1);
+    expect(await runFeed(lab.deps, feed, usualRun, never)).toMatchObject({
+      outcome: 'stopped',
+      error: 'it was removed',
+    });
+    expect(await lab.ids()).toEqual([]);
+    expect(await store().findRecord(stateKind, feed.name)).toBeUndefined();
+    expect(await listRuns(store(), feed.name)).toEqual([]);
+  });
+
+  test('before it begins, when its settings were changed since they were read', async () => {
+    const lab = newLab();
+    const feed = await lab.addFeed({ schedule: { kind: 'every', seconds: 3600 } });
+    lab.follow(fakeSource([batch(1, [newIdentity()])]));
+    const { name, revision, ...settings } = feed;
+    await store().putRecord(feedKind, name, revision, { ...settings, ceiling: 'clear' }, {});
+    expect(await runFeed(lab.deps, feed, usualRun, never)).toMatchObject({ outcome: 'stopped' });
+    expect(await lab.ids()).toEqual([]);
   });
 
   test('at its deadline, and goes on soon', async () => {

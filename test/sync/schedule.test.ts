@@ -20,6 +20,11 @@ describe('the next run', () => {
     expect(nextRunAt(hourly, now - 2 * hour, now, well, middle)).toBe(now);
   });
 
+  test('does not begin by a clock that was set back while the last one ran', () => {
+    expect(nextRunAt(hourly, now + 8760 * hour, now, well, middle)).toBe(now + hour);
+    expect(nextRunAt(daily, now + 8760 * hour, now, well, middle)).toBe(Date.parse('2026-03-04T06:30:00Z'));
+  });
+
   test('begins when the cron expression says, in UTC', () => {
     expect(nextAfter({}, daily)).toBe(Date.parse('2026-03-04T06:30:00Z'));
     expect(firstRunAt(daily, now, middle)).toBe(Date.parse('2026-03-04T06:30:00Z'));

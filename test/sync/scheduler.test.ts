@@ -216,6 +216,62 @@ describe('the scheduler', () => {
     expect(world.walks).toHaveLength(2);
   });
 
+  test.each([['goes on'], ['is started again']])(
+    'runs on when the clock was set back by a year and it %s',
+    async (how) => {
+      const world = createWorld();
+      const first = world.startProcess();
+      await world.clock.pass(5 * second);
+      world.clock.set(8760 * hour);
+      await world.add('a', every(60));
+      await world.clock.pass(5 * minute);
+      if (how === 'is started again') {
+        const closed = first.close();
+        await world.clock.pass(1);
+        await closed;
+      }
+      world.clock.set(-8760 * hour);
+      const before = countWalks(world, 'a');
+      if (how === 'is started again') world.startProcess();
+      await world.clock.pass(5 * minute);
+      expect(before).toBe(5);
+      expect(countWalks(world, 'a')).toBeGreaterThanOrEqual(10);
+    },
+  );
+
+  test('does not wait for a host until a time of before the clock was set back', async () => {
+    const world = createWorld(() => ({ ms: second, error: new SourceError('429', 'later', hour) }));
+    world.startProcess();
+    await world.clock.pass(5 * second);
+    world.clock.set(8760 * hour);
+    await world.add('a', every(60));
+    await world.clock.pass(minute);
+    world.clock.set(-8760 * hour);
+    await world.clock.pass(minute);
+    expect(countWalks(world, 'a')).toBe(2);
+  });
+
+  test('leaves a host alone as long as it asks for, though the clock is corrected by seconds', async () => {
+    const world = createWorld(() => ({ ms: second, error: new SourceError('429', 'later', hour) }));
+    world.startProcess();
+    await world.add('a', every(60));
+    await world.clock.pass(minute);
+    await world.add('b', every(60));
+    world.clock.set(-5 * second);
+    await world.clock.pass(30 * minute);
+    expect([countWalks(world, 'a'), countWalks(world, 'b')]).toEqual([1, 0]);
+  });
+
+  test('does not mind clocks of servers that differ by minutes', async () => {
+    const world = createWorld();
+    world.startProcess();
+    await world.add('a', every(3600));
+    await world.clock.pass(minute);
+    world.clock.set(-5 * minute);
+    await world.clock.pass(30 * minute);
+    expect(countWalks(world, 'a')).toBe(1);
+  });
+
   test('tells of a store that is away once, and goes on when it is back', async () => {
     const world = createWorld();
     const { findRecord } = world.store;

@@ -280,6 +280,33 @@ describe('a server that keeps to the standard', () => {
   });
 });
 
+describe('a list that says less than there is', () => {
+  const entry = (name: string) => ({ id: `identity--${name}`, version: formatDate(1), date_added: formatDate(1) });
+  const list = async (): Promise<string[]> => {
+    const listed: string[] = [];
+    for await (const some of open().list?.(never) ?? []) listed.push(...some.map(({ id }) => id));
+    return listed;
+  };
+
+  test.each([
+    ['an error with status 200', { title: 'Error', http_status: '500' }, 'no envelope'],
+    ['an error in a form of its own', { error: 'try again' }, 'no envelope'],
+    ['objects that are no list', { more: false, objects: { id: 'x' } }, 'no envelope'],
+    ['an entry without version', { more: false, objects: [{ id: 'identity--b' }] }, 'an entry'],
+  ])('is an error: %s', async (_what, second, words) => {
+    play(({ query }) => ({ body: query.has('next') ? second : { more: true, next: '2', objects: [entry('a')] } }));
+    await expect(list()).rejects.toThrow(words);
+  });
+
+  test.each([[{}], [{ more: false }], [{ more: false, objects: null }]])(
+    'is whole when it is empty: %j',
+    async (body) => {
+      play(() => ({ body }));
+      expect(await list()).toEqual([]);
+    },
+  );
+});
+
 test('a manifest that does not end is cut', async () => {
   play((_asked, { response }) => {
     response.writeHead(200);
@@ -705,16 +732,21 @@ describe('pages', () => {
     },
   );
 
-  test.each([['{}'], ['{"more":false}'], ['{"objects":[]}'], ['{"more":false,"objects":[]}'], ['']])(
-    '%j is empty, and leaves the position where it was',
-    async (body) => {
-      keep(1);
-      playObjects();
-      const { position } = await walk(open());
-      play(() => ({ body }));
-      expect(await walk(open(), position)).toMatchObject({ names: [], error: undefined, position });
-    },
-  );
+  test.each([
+    ['{}'],
+    ['{"more":false}'],
+    ['{"objects":[]}'],
+    ['{"more":false,"objects":[]}'],
+    ['{"more":false,"objects":null}'],
+    ['{"type":"bundle","id":"bundle--1"}'],
+    [''],
+  ])('%j is empty, and leaves the position where it was', async (body) => {
+    keep(1);
+    playObjects();
+    const { position } = await walk(open());
+    play(() => ({ body }));
+    expect(await walk(open(), position)).toMatchObject({ names: [], error: undefined, position });
+  });
 
   test('with status 206 are read, and so is what is packed', async () => {
     keep(2);
@@ -731,14 +763,28 @@ describe('pages', () => {
     expect(once((await walk(open())).names)).toEqual(['a']);
   });
 
-  test.each([['{"title":"Some root","versions":[]}'], ['{"objects":{}}']])(
-    'that are none are an error: %s',
-    async (body) => {
-      play(() => ({ body }));
-      const { error } = await walk(open());
-      expect(error).toMatchObject({ retry: 'never', message: expect.stringContaining('no envelope') });
-    },
-  );
+  test.each([
+    ['never', '{"title":"Some root","versions":[]}'],
+    ['never', '{"collections":[]}'],
+    ['later', '{"objects":{}}'],
+    ['later', '{"title":"Error","http_status":"500"}'],
+    ['later', '{"error":"the database is away"}'],
+  ])('that are none are an error, %s to be right: %s', async (retry, body) => {
+    keep(1);
+    playObjects();
+    const { position } = await walk(open());
+    play(() => ({ body }));
+    const walked = await walk(open(), position);
+    expect(walked.error).toMatchObject({ retry, message: expect.stringContaining('no envelope') });
+    expect(walked.position).toEqual(position);
+  });
+
+  test('that begin with a byte order mark are read, and so are other resources', async () => {
+    keep(1);
+    const mark = '\uFEFF';
+    play((asked) => ({ body: `${mark}${String(answer(asked, { digits: 'none' }).body)}` }));
+    expect(await walk(open())).toMatchObject({ names: ['n0', 'n0'], error: undefined });
+  });
 
   test('that break in the middle give what was whole, and the position stays before them', async () => {
     keep(4);

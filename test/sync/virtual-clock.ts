@@ -4,13 +4,15 @@ import type { Clock } from '../../src/sync/clock.ts';
 import { createRandom } from '../hostile/generator.ts';
 
 interface Waiter {
-  readonly at: number;
+  at: number;
   readonly resolve: () => void;
 }
 
 export interface VirtualClock extends Clock {
   /** Lets so many milliseconds pass; `onStep` hears of each moment at which something happened. */
   pass(ms: number): Promise<void>;
+  /** Sets the clock to another time, by so many milliseconds; waits last as long as they would. */
+  set(by: number): void;
   /** Waits that are not over. */
   waiting(): number;
 }
@@ -30,6 +32,10 @@ export function createVirtualClock(start: number, seed: number): VirtualClock {
   return {
     now: () => time,
     random,
+    set(by) {
+      time += by;
+      for (const waiter of waiters) waiter.at += by;
+    },
     waiting: () => waiters.size,
     wait: (ms, signal) =>
       new Promise((resolve) => {
