@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import Database from 'better-sqlite3';
 import { MongoClient } from 'mongodb';
 import { copyStore, digestOf, type SnapshotSummary, type Watch } from '../../src/store/copy.ts';
@@ -29,6 +29,26 @@ const collection = randomUUID();
 let engine: Engine | undefined;
 
 afterAll(() => engine?.stop());
+
+interface Closable {
+  close(): Promise<unknown>;
+}
+
+const opened: Closable[] = [];
+
+// A test that fails leaves nothing running, for which jest would wait.
+afterEach(async () => {
+  jest.restoreAllMocks();
+  for (let last = opened.pop(); last !== undefined; last = opened.pop()) await last.close();
+});
+
+/** Closes it when the test is over, what was opened last first. */
+function closeAfterwards<T extends Closable>(closable: T): T {
+  opened.push(closable);
+  return closable;
+}
+
+const openHere = async (location: StoreLocation) => closeAfterwards(await openStore(location));
 
 /** A place of its own for a store of this kind; there is none yet. */
 function newPlace(kind: StoreLocation['kind']): StoreLocation {
@@ -59,6 +79,9 @@ async function fill(location: StoreLocation): Promise<Store> {
   await store.recordAccess([entry, { ...entry, user: null, status: null }], { since: 0, ofUsers: 9, ofNobody: 9 });
   return store;
 }
+
+/** The same, until the test is over. */
+const newFilled = async (location: StoreLocation) => closeAfterwards(await fill(location));
 
 /** What a store holds, as the summary of a copy has it. */
 async function summarise(location: StoreLocation): Promise<SnapshotSummary> {
@@ -99,13 +122,12 @@ function declareTests(fromKind: StoreLocation['kind'], toKind: StoreLocation['ki
     const summary = await copyStore(from, place, 'first');
     expect(summary.counts).toMatchObject({ object: 11, tombstone: 2, record: 1, status: 1, access: 2 });
     expect(digestOf(await summarise(place))).toBe(digestOf(summary));
-    const to = await openStore(place);
+    const to = await openHere(place);
     const bounds = { limit: 100, maxBytes: 1e9 };
     const query = { versions: [all] };
     expect(await to.findObjects(collection, query, bounds)).toEqual(await from.findObjects(collection, query, bounds));
     expect(await to.findRecord('user', 'ann')).toEqual(await from.findRecord('user', 'ann'));
     expect(await to.listAccessTotals()).toEqual(await from.listAccessTotals());
-    await to.close();
   });
 
   test('is not kept when it differs from what was read', async () => {
@@ -134,14 +156,13 @@ function declareTests(fromKind: StoreLocation['kind'], toKind: StoreLocation['ki
 
   test('is refused where there is a store, which stays as it is', async () => {
     const place = newPlace(toKind);
-    const there = await openStore(place);
+    const there = await openHere(place);
     await there.putRecord('kind', 'x', 0, 'mine', {});
     await expect(copyStore(from, place, 'first')).rejects.toMatchObject({
       name: 'OperatorError',
       message: expect.stringMatching(/there is (?:a store|something) at .* already/),
     });
     expect(await there.findRecord('kind', 'x')).toMatchObject({ document: 'mine' });
-    await there.close();
   });
 }
 
@@ -179,9 +200,13 @@ describe('a copy of sqlite in sqlite', () => {
     ['verify', 'record'],
   ] as const)('broken off in phase %s at a part %s is no store, and is gone on with', async (phase, kind) => {
     const path = pathOf(`${phase}-${kind}/huiju.db`);
-    const from = await fill(newPlace('sqlite'));
+    const from = await newFilled(newPlace('sqlite'));
     const place = { kind: 'sqlite', path } as const;
     await expect(copyStore(from, place, 'first', breakOffAt(phase, kind))).rejects.toThrow('broken off');
+    // Nor does an empty one come in its place, into which members publish, and behind which nothing can be copied any more.
+    await expect(openHere(place)).rejects.toThrow(
+      `there is no store at ${path} yet: the restore or copy that is making it in ${path}.partial is under way or was broken off`,
+    );
     expect(await hasStore(place)).toBe(false);
     expect(readPartial(path).size).toBe(kind === 'object' ? 0 : 11);
     const summary = await copyStore(from, place, 'first');
@@ -191,24 +216,22 @@ describe('a copy of sqlite in sqlite', () => {
     expect(db.pragma('integrity_check', { simple: true })).toBe('ok');
     expect(db.prepare("SELECT name FROM sqlite_schema WHERE name = 'copy_of'").all()).toEqual([]);
     db.close();
-    await from.close();
   });
 
   test('needs not write again what is there', async () => {
     const path = pathOf('again/huiju.db');
-    const from = await fill(newPlace('sqlite'));
+    const from = await newFilled(newPlace('sqlite'));
     const place = { kind: 'sqlite', path } as const;
     await expect(copyStore(from, place, 'first', breakOffAt('copy', 'record'))).rejects.toThrow('broken off');
     brand(path);
     // What was written before is found to be other than what was read, so it was not written again.
     await expect(copyStore(from, place, 'first')).rejects.toThrow('its 11 parts of the kind object are not those');
     await copyStore(from, place, 'first');
-    await from.close();
   });
 
   test('goes on from what its source has by then: versions deleted, superseded and added, and other records', async () => {
     const path = pathOf('changed/huiju.db');
-    const from = await fill(newPlace('sqlite'));
+    const from = await newFilled(newPlace('sqlite'));
     const place = { kind: 'sqlite', path } as const;
     const [one, two, three] = objects(3) as [NewVersion, NewVersion, NewVersion];
     await from.addObjects(collection, 'ann', [one, two, three], 'a feed');
@@ -226,11 +249,10 @@ describe('a copy of sqlite in sqlite', () => {
       { text: 'another feed', versions: 1 },
     ]);
     db.close();
-    await from.close();
   });
 
   test('loses what was deleted meanwhile, however much that is', async () => {
-    const from = await openStore(newPlace('sqlite'));
+    const from = await openHere(newPlace('sqlite'));
     const place = newPlace('sqlite');
     await from.addObjects(collection, 'ann', objects(2_500), 'a feed');
     await expect(copyStore(from, place, 'first', breakOffAt('verify', 'sequence'))).rejects.toThrow('broken off');
@@ -239,23 +261,21 @@ describe('a copy of sqlite in sqlite', () => {
     const summary = await copyStore(from, place, 'first');
     expect(summary.counts).toMatchObject({ object: 10, tombstone: 2_500 });
     expect(digestOf(await summarise(place))).toBe(digestOf(summary));
-    await from.close();
   });
 
   test('loses what was deleted meanwhile behind all that is left', async () => {
     const place = newPlace('sqlite');
-    const from = await fill(newPlace('sqlite'));
+    const from = await newFilled(newPlace('sqlite'));
     const newest = objects(3);
     await from.addObjects(collection, 'ann', newest, 'a feed');
     await expect(copyStore(from, place, 'first', breakOffAt('verify', 'sequence'))).rejects.toThrow('broken off');
     for (const { id } of newest) await from.deleteObject(collection, id, all, { user: 'ann', onlySubmitter: false });
     const summary = await copyStore(from, place, 'first');
     expect(summary.counts).toMatchObject({ object: 11, tombstone: 5 });
-    await from.close();
   });
 
   test('of a store that lacks an object that it counts is refused', async () => {
-    const from = await fill(newPlace('sqlite'));
+    const from = await newFilled(newPlace('sqlite'));
     const place = newPlace('sqlite');
     async function* lacking(): AsyncGenerator<SnapshotPart> {
       let objectsLeft = 3;
@@ -265,7 +285,6 @@ describe('a copy of sqlite in sqlite', () => {
     await expect(copying).rejects.toThrow(/has not the objects that it counts: .* Copy again/);
     expect(await hasStore(place)).toBe(false);
     await copyStore(from, place, 'first');
-    await from.close();
   });
 
   test('does not write into a file that gave way to another one when it got its lock', () => {
@@ -282,7 +301,7 @@ describe('a copy of sqlite in sqlite', () => {
 
   test.each([1, -1])('goes on when its source numbers the versions otherwise, by %i', async (by) => {
     const place = newPlace('sqlite');
-    const from = await fill(newPlace('sqlite'));
+    const from = await newFilled(newPlace('sqlite'));
     const shift: Watch = async function* (_phase, parts) {
       for await (const part of parts) yield part.part === 'object' ? { ...part, seq: part.seq + by } : part;
     };
@@ -290,12 +309,11 @@ describe('a copy of sqlite in sqlite', () => {
     const shifted = { readSnapshot: () => shift('copy', from.readSnapshot()) as AsyncGenerator<SnapshotPart> };
     const summary = await copyStore(shifted, place, 'first');
     expect(digestOf(await summarise(place))).toBe(digestOf(summary));
-    await from.close();
   });
 
   test('keeps what was written half a minute ago, also when it is killed', async () => {
     const path = pathOf('killed/huiju.db');
-    const from = await fill(newPlace('sqlite'));
+    const from = await newFilled(newPlace('sqlite'));
     const started = performance.now();
     const clock = jest.spyOn(performance, 'now');
     const seen: number[] = [];
@@ -313,16 +331,14 @@ describe('a copy of sqlite in sqlite', () => {
       }
     };
     await copyStore(from, { kind: 'sqlite', path }, 'first', watch);
-    clock.mockRestore();
     expect(seen).toHaveLength(11);
     expect(Math.max(...seen)).toBeGreaterThan(6);
-    await from.close();
   });
 
   test('starts anew behind one of another store, and behind what is no store', async () => {
     const path = pathOf('broken/huiju.db');
     const place = { kind: 'sqlite', path } as const;
-    const [from, other] = [await fill(newPlace('sqlite')), await fill(newPlace('sqlite'))];
+    const [from, other] = [await newFilled(newPlace('sqlite')), await newFilled(newPlace('sqlite'))];
     await expect(copyStore(other, place, 'other', breakOffAt('verify', 'record'))).rejects.toThrow('broken off');
     brand(path);
     await copyStore(from, place, 'first');
@@ -331,13 +347,12 @@ describe('a copy of sqlite in sqlite', () => {
     writeFileSync(`${path}.partial`, 'half a store');
     await copyStore(from, place, 'first');
     expect(readdirSync(dirname(path))).toEqual(['huiju.db']);
-    await Promise.all([from.close(), other.close()]);
   });
 
   test.each(['copy', 'restore'] as const)('is not disturbed by a %s to the same place', async (kind) => {
     const path = pathOf(`same-${kind}/huiju.db`);
     const place = { kind: 'sqlite', path } as const;
-    const from = await fill(newPlace('sqlite'));
+    const from = await newFilled(newPlace('sqlite'));
     const refusals: unknown[] = [];
     const second = () => (kind === 'copy' ? copyStore(from, place, 'first') : restoreStore(place, from.readSnapshot()));
     const watch: Watch = async function* (phase, parts) {
@@ -351,24 +366,23 @@ describe('a copy of sqlite in sqlite', () => {
     const message = `another restore or copy writes ${path}.partial now: wait for its end, or end it, and run this again`;
     expect(refusals).toEqual(Array(5).fill(expect.objectContaining({ name: 'OperatorError', message })));
     expect(digestOf(await summarise(place))).toBe(digestOf(summary));
-    await from.close();
   });
 
   test('leaves alone a store whose second name was not taken away when its copy was killed', async () => {
     const path = pathOf('names/huiju.db');
-    const from = await fill(newPlace('sqlite'));
+    const from = await newFilled(newPlace('sqlite'));
     const summary = await copyStore(from, { kind: 'sqlite', path }, 'first');
     const moved = { kind: 'sqlite', path: pathOf('names/moved.db') } as const;
+    linkSync(path, `${path}.partial`);
+    await (await openStore({ kind: 'sqlite', path })).close();
     renameSync(path, moved.path);
-    linkSync(moved.path, `${path}.partial`);
-    const there = await openStore(moved);
+    const there = await openHere(moved);
     await copyStore(from, { kind: 'sqlite', path }, 'first');
     await there.putRecord('kind', 'x', 0, {}, {});
     await there.deleteRecord('kind', 'x', 1);
     await there.close();
     expect(digestOf(await summarise(moved))).toBe(digestOf(summary));
     expect(readdirSync(dirname(path)).sort()).toEqual(['huiju.db', 'moved.db']);
-    await from.close();
   });
 });
 
@@ -391,7 +405,7 @@ describeWith('mongodb', 'missing' in found ? found.missing : undefined, 'a copy 
     ['copy', 'mongodb'],
     ['verify', 'mongodb'],
   ] as const)('that was broken off in phase %s goes on, whatever has changed in %s meanwhile', async (phase, kind) => {
-    const from = await fill(newPlace(kind));
+    const from = await newFilled(newPlace(kind));
     const place = newPlace('mongodb');
     await expect(copyStore(from, place, 'first', breakOffAt(phase, 'record'))).rejects.toThrow('broken off');
     const before = await readDocumentIds(place);
@@ -413,7 +427,6 @@ describeWith('mongodb', 'missing' in found ? found.missing : undefined, 'a copy 
     expect(rewritten).not.toContain(String(kept?.dateAdded));
     // Tombstones are written anew.
     expect(rewritten.length).toBeLessThanOrEqual(4);
-    await from.close();
   });
 
   test.each([
@@ -423,7 +436,7 @@ describeWith('mongodb', 'missing' in found ? found.missing : undefined, 'a copy 
   ] as const)(
     'that stopped in phase %s at a part %s opens to nobody, and writes nothing when it wakes',
     async (at, kind) => {
-      const from = await fill(newPlace('sqlite'));
+      const from = await newFilled(newPlace('sqlite'));
       const place = newPlace('mongodb');
       const reached = Promise.withResolvers<void>();
       const woken = Promise.withResolvers<void>();
@@ -436,6 +449,12 @@ describeWith('mongodb', 'missing' in found ? found.missing : undefined, 'a copy 
           yield part;
         }
       });
+      closeAfterwards({
+        close: () => {
+          woken.resolve();
+          return stopped.catch(() => undefined);
+        },
+      });
       await Promise.race([reached.promise, stopped]);
       const refusal = /^.*\/first\.db is being copied into the database .*, or its copy was broken off: wait, or run/;
       await expect(openStore(place)).rejects.toThrow(refusal);
@@ -445,14 +464,13 @@ describeWith('mongodb', 'missing' in found ? found.missing : undefined, 'a copy 
       woken.resolve();
       await expect(stopped).rejects.toThrow('another run of the command has taken over: let one run alone');
       expect(digestOf(await summarise(place))).toBe(digestOf(summary));
-      await from.close();
     },
   );
 
   test('is gone on with when the database it is made in was away', async () => {
-    const from = await fill(newPlace('sqlite'));
+    const from = await newFilled(newPlace('sqlite'));
     const url = engine?.newUrl() ?? '';
-    const proxy = await startFaultyProxy(url);
+    const proxy = closeAfterwards(await startFaultyProxy(url));
     const place = { kind: 'mongodb', url: proxy.urlOf(url) } as const;
     const goesAway: Watch = async function* (phase, parts) {
       for await (const part of parts) {
@@ -470,14 +488,12 @@ describeWith('mongodb', 'missing' in found ? found.missing : undefined, 'a copy 
     expect(digestOf(await summarise(place))).toBe(digestOf(summary));
     const after = await readDocumentIds(place);
     expect([...before].filter(([slot, id]) => after.get(slot) !== id)).toEqual([]);
-    await from.close();
-    await proxy.close();
   });
 
   test('says that the database it is of went away, and makes no store', async () => {
     const url = engine?.newUrl() ?? '';
-    const proxy = await startFaultyProxy(url);
-    const from = await fill({ kind: 'mongodb', url: proxy.urlOf(url) });
+    const proxy = closeAfterwards(await startFaultyProxy(url));
+    const from = await newFilled({ kind: 'mongodb', url: proxy.urlOf(url) });
     const path = pathOf('away/huiju.db');
     const goesAway: Watch = async function* (_phase, parts) {
       for await (const part of parts) {
@@ -490,12 +506,10 @@ describeWith('mongodb', 'missing' in found ? found.missing : undefined, 'a copy 
       message: expect.stringMatching(/^the database huiju_test_.* cannot be read: .*: check that it runs/),
     });
     expect(await hasStore({ kind: 'sqlite', path })).toBe(false);
-    await from.close();
-    await proxy.close();
   });
 
   test('of a store where objects are deleted before they are read has them, and the next one has not', async () => {
-    const from = await fill(newPlace('mongodb'));
+    const from = await newFilled(newPlace('mongodb'));
     const doomed = objects(1);
     await from.addObjects(collection, 'ann', doomed);
     const by = { user: 'ann', onlySubmitter: false };
@@ -510,11 +524,10 @@ describeWith('mongodb', 'missing' in found ? found.missing : undefined, 'a copy 
     expect(counts).toMatchObject({ object: 12, tombstone: 2 });
     const next = await copyStore(from, newPlace('sqlite'), 'first');
     expect(next.counts).toMatchObject({ object: 11, tombstone: 3 });
-    await from.close();
   });
 
   test('of mongodb in sqlite goes on, whatever has changed meanwhile', async () => {
-    const from = await fill(newPlace('mongodb'));
+    const from = await newFilled(newPlace('mongodb'));
     const place = newPlace('sqlite');
     await expect(copyStore(from, place, 'first', breakOffAt('verify', 'sequence'))).rejects.toThrow('broken off');
     const { records } = await from.findRecords(collection, { versions: [all] }, { limit: 3 });
@@ -524,6 +537,5 @@ describeWith('mongodb', 'missing' in found ? found.missing : undefined, 'a copy 
     const summary = await copyStore(from, place, 'first');
     expect(summary.counts).toMatchObject({ object: 13, tombstone: 3 });
     expect(digestOf(await summarise(place))).toBe(digestOf(summary));
-    await from.close();
   });
 });

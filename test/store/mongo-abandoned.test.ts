@@ -116,6 +116,27 @@ describeWith('mongodb', unfit, 'a block of slots that a call has left lying in M
     }
   }, 30_000);
 
+  test('of several processes that died is waited for beside the others, not after them', async () => {
+    const collection = randomUUID();
+    await store.addObjects(collection, 'ann', objects(1));
+    const { highWater } = await store.getCollectionState(collection);
+    const open = [1, 2, 3, 4, 5].map((n) => ({ from: highWater + n, to: highWater + n }));
+    await states().updateOne({ _id: collection }, { $set: { open, allocated: highWater + 5 } });
+    // A clock of its own, in which nothing but pauses takes time.
+    let time = 0;
+    const sleep = async (ms: number) => {
+      time += ms;
+    };
+    const timing = { ...createTiming(), elapsed: () => time, sleep };
+    const database = createObjectDatabase(connection);
+    const writer = createObjectWriter(database, createTurns(database, timing), timing);
+    const submissions = objects(1).map((version) => ({ submitter: 'ann', origin: null, version }));
+    expect(await writer.addObjects(collection, submissions)).toMatchObject([{ outcome: 'added' }]);
+    // Five seconds for all, and half a second for each that follows, whose owner may be alive.
+    expect(time).toBeGreaterThan(7_000);
+    expect(time).toBeLessThan(8_000);
+  });
+
   test('of a process that died is finished by a sweep, where nobody writes any more', async () => {
     const collection = randomUUID();
     const id = newId();

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, expect, jest, test } from '@jest/globals';
 import { type Document, MongoClient } from 'mongodb';
 import { createTally } from '../../src/store/backup-file.ts';
 import { copyStore } from '../../src/store/copy.ts';
@@ -29,6 +29,9 @@ describeWith('mongodb', 'missing' in found ? found.missing : undefined, 'a snaps
     url = engine.newUrl();
     [store, other] = await Promise.all([openMongoStore({ url }), openMongoStore({ url })]);
     client = await new MongoClient(url).connect();
+  });
+  afterEach(() => {
+    jest.restoreAllMocks();
   });
   afterAll(async () => {
     await client?.close();
@@ -135,18 +138,89 @@ describeWith('mongodb', 'missing' in found ? found.missing : undefined, 'a snaps
     expect(parts.map(({ text }) => text)).toEqual(versions.map(({ text }) => text));
   });
 
-  test('whose reader died long ago leaves nothing for ever', async () => {
+  test('whose reader died leaves nothing for ever', async () => {
     const collection = randomUUID();
     const [one] = (await addObjects(collection, 2)) as [NewVersion];
     const hold = { 'holds.dead': true };
     await rowsOf('collections').updateOne({ _id: collection }, { $set: hold });
-    await rowsOf('holds').insertOne({ _id: 'dead', until: 1 });
+    await rowsOf('holds').insertOne({ _id: 'dead', until: future });
     await store.deleteObject(collection, one.id, all, by);
-    expect(await countKept(collection)).toBe(3);
+    const started = performance.now();
+    const clock = jest.spyOn(performance, 'now').mockReturnValue(started);
     while ((await store.dropTombstones(0, 2)) > 0);
+    // It renews once more.
+    await rowsOf('holds').updateOne({ _id: 'dead' }, { $set: { until: 8 } });
+    clock.mockReturnValue(started + 601_000);
+    while ((await store.dropTombstones(0, 2)) > 0);
+    expect(await countKept(collection)).toBe(3);
+    clock.mockReturnValue(started + 1_202_000);
+    while ((await store.dropTombstones(0, 2)) > 0);
+    clock.mockRestore();
     expect(await countKept(collection)).toBe(0);
-    for await (const part of store.readSnapshot()) expect(part).toBeDefined();
     expect(await rowsOf('holds').countDocuments()).toBe(0);
+  });
+
+  test('whose reader died before it held anything leaves nothing for ever', async () => {
+    await rowsOf('holds').insertOne({ _id: 'early', until: 1 });
+    await store.dropTombstones(0, 2);
+    const clock = jest.spyOn(performance, 'now').mockReturnValue(performance.now() + 601_000);
+    await store.dropTombstones(0, 2);
+    clock.mockRestore();
+    expect(await rowsOf('holds').countDocuments()).toBe(0);
+  });
+
+  test('takes half an hour, and its reader is not taken for dead, who renews', async () => {
+    const collection = randomUUID();
+    const versions = await addObjects(collection, 6);
+    const started = performance.now();
+    let minutes = 0;
+    jest.spyOn(performance, 'now').mockImplementation(() => started + minutes * 60_000);
+    // The clock that can be set stands still.
+    jest.spyOn(Date, 'now').mockReturnValue(Date.now());
+    const texts: string[] = [];
+    for await (const part of store.readSnapshot()) {
+      while (minutes < 30 && (await other.dropTombstones(0, 10)) > 0);
+      minutes += 2;
+      if (part.part === 'collection') await other.deleteObject(collection, versions[0]?.id ?? '', all, by);
+      if (part.part === 'object' && part.collection === collection) texts.push(part.text);
+    }
+    jest.restoreAllMocks();
+    expect(minutes).toBeGreaterThan(30);
+    expect(texts).toEqual(versions.map(({ text }) => text));
+  });
+
+  test('whose reader renews its hold while another looks at it stays alive', async () => {
+    await rowsOf('holds').insertOne({ _id: 'late', until: 7 });
+    const sent: Document[] = [];
+    const watching = await openMongoStore({ url, observe: (command) => sent.push(command) });
+    try {
+      await watching.dropTombstones(0, 2);
+      const clock = jest.spyOn(performance, 'now').mockReturnValue(performance.now() + 601_000);
+      await watching.dropTombstones(0, 2);
+      clock.mockRestore();
+    } finally {
+      await watching.close();
+    }
+    // What it has seen goes, and nothing newer.
+    const filters = sent
+      .filter((command) => command.delete === 'holds')
+      .map(({ deletes }) => JSON.stringify(deletes[0].q));
+    expect(filters).toEqual([expect.stringContaining('"until"')]);
+  });
+
+  test('is read on though the clocks of others are an hour ahead of its reader', async () => {
+    const collection = randomUUID();
+    const versions = await addObjects(collection, 2);
+    const parts = await readWhile(collection, async () => {
+      const clock = jest.spyOn(Date, 'now').mockReturnValue(Date.now() + 3_600_000);
+      while ((await other.dropTombstones(0, 10)) > 0);
+      const later = other.readSnapshot()[Symbol.asyncIterator]();
+      await later.next();
+      clock.mockRestore();
+      await other.deleteObject(collection, versions[0]?.id ?? '', all, by);
+      await later.return?.();
+    });
+    expect(parts.map(({ text }) => text)).toEqual(versions.map(({ text }) => text));
   });
 
   test('that others took for dead says so, and is not read on', async () => {
@@ -155,19 +229,27 @@ describeWith('mongodb', 'missing' in found ? found.missing : undefined, 'a snaps
     await reading.next();
     await rowsOf('holds').deleteMany({});
     await expect(reading.next()).rejects.toThrow(
-      /was not read for 10 minutes, or a clock is wrong: repeat the command/,
+      /was not read for 10 minutes, and what was kept for the command is gone: repeat it/,
     );
   });
 
-  test('whose hold was let go by others while it slept is not read on, even by a clock that is behind theirs', async () => {
+  test('whose reader was taken for dead between two renewals is refused in the end', async () => {
+    const collection = randomUUID();
+    await addObjects(collection, 1);
+    await expect(readWhile(collection, () => rowsOf('holds').deleteMany({}))).rejects.toThrow(
+      'what was kept for the command is gone',
+    );
+  });
+
+  test('whose hold was let go by others while it slept is not read on', async () => {
     const collection = randomUUID();
     const [one] = (await addObjects(collection, 1)) as [NewVersion];
     const reading = store.readSnapshot()[Symbol.asyncIterator]();
     await reading.next();
-    const document = await rowsOf('collections').findOne({ _id: collection });
-    const [id = ''] = Object.keys(document?.holds ?? {});
-    await rowsOf('holds').updateOne({ _id: id }, { $set: { until: 1 } });
     while ((await other.dropTombstones(0, 10)) > 0);
+    const clock = jest.spyOn(performance, 'now').mockReturnValue(performance.now() + 601_000);
+    while ((await other.dropTombstones(0, 10)) > 0);
+    clock.mockRestore();
     await other.deleteObject(collection, one.id, last, by);
     await expect(reading.next()).rejects.toThrow('was not read for 10 minutes');
   });
@@ -188,9 +270,9 @@ describeWith('mongodb', 'missing' in found ? found.missing : undefined, 'a snaps
     const watching = await openMongoStore({ url, observe: (command) => sent.push(command) });
     // Each time that somebody looks at the clock two minutes have passed.
     let minutes = 0;
-    const clock = jest.spyOn(Date, 'now').mockImplementation(() => {
+    const clock = jest.spyOn(performance, 'now').mockImplementation(() => {
       minutes += 2;
-      return 1.8e12 + minutes * 60_000;
+      return minutes * 60_000;
     });
     try {
       for await (const part of watching.readSnapshot()) expect(part).toBeDefined();

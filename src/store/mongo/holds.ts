@@ -4,7 +4,8 @@
  * the snapshot, which reads by slot. When the last hold is gone, so are they.
  *
  * A deletion that has not seen the hold had its turn before: the snapshot waits for its end, and is as of a later slot.
- * Clocks decide only when a reader is taken for dead; one that was alive finds its hold gone, and says so.
+ * A reader is taken for dead when another process has seen it renew nothing for ten minutes of its own; one that was alive
+ * finds its hold gone, and says so. Nobody compares the clocks of two machines.
  */
 
 import { randomUUID } from 'node:crypto';
@@ -23,12 +24,14 @@ import {
 import type { Turns } from './turns.ts';
 
 // A reader that died keeps deleted versions for so long.
-const holdMicros = 10 * 60_000_000;
+const holdMs = 10 * 60_000;
+const renewalMs = holdMs / 10;
 // Versions that are let go at a time.
 const batchCount = 1_000;
 
 interface HoldRow {
   readonly _id: string;
+  /** Each renewal changes it. */
   readonly until: Whole;
 }
 
@@ -57,18 +60,46 @@ async function release({ collection }: Connection, _id: string, id: string): Pro
   await ask(collection<CollectionRow>('collections').updateOne({ _id }, { $unset: { [`holds.${id}`]: true } }));
 }
 
+/** Returns what removes the holds of dead readers and resolves to the names of the others. `elapsed` are milliseconds that only rise. */
+export function createHoldSweep(connection: Connection, elapsed: () => number): () => Promise<ReadonlySet<string>> {
+  const holds = connection.collection<HoldRow>('holds');
+  let seen = new Map<string, { readonly until: number; readonly since: number }>();
+
+  return async () => {
+    const found = await ask(holds.find({}, readLimit).toArray());
+    const present = elapsed();
+    seen = new Map(
+      found.map((row) => {
+        const before = seen.get(row._id);
+        const until = toNumber(row.until);
+        return [row._id, before?.until === until ? before : { until, since: present }];
+      }),
+    );
+    const alive = new Set(seen.keys());
+    for (const [_id, { until, since }] of seen) {
+      if (present - since < holdMs) continue;
+      // One that has renewed it since stays.
+      const { deletedCount } = await ask(holds.deleteOne({ _id, until: long(until) }));
+      if (deletedCount === 1) alive.delete(_id);
+    }
+    return alive;
+  };
+}
+
 /**
- * Removes what was kept in a collection and is needed no more, `limit` versions at most, and the holds of dead readers: what
- * was kept for them goes the next time. Resolves to how many of both went.
+ * Removes what was kept in a collection and is needed no more, `limit` versions at most, and the holds that are not among `alive`,
+ * which was read after `row`: a reader that is alive must find first that its hold is gone. What was kept for the others goes
+ * the next time. Resolves to how many of both went.
  */
-export async function letGo(connection: Connection, row: CollectionRow, limit: number): Promise<number> {
+export async function letGo(
+  connection: Connection,
+  row: CollectionRow,
+  alive: ReadonlySet<string>,
+  limit: number,
+): Promise<number> {
   const ids = Object.keys(row.holds ?? {});
   if (ids.length === 0) return dropKept(connection, toCollectionDocument(row), limit);
-  const holds = connection.collection<HoldRow>('holds');
-  // First from where a reader renews it: one that is alive must find that it is gone.
-  await ask(holds.deleteMany({ _id: { $in: ids }, until: { $lte: long(microsNow()) } }));
-  const found = await ask(holds.find({ _id: { $in: ids } }, readLimit).toArray());
-  const dead = ids.filter((id) => !found.some(({ _id }) => _id === id));
+  const dead = ids.filter((id) => !alive.has(id));
   for (const id of dead) await release(connection, row._id, id);
   return dead.length;
 }
@@ -79,7 +110,8 @@ export async function startHolding(connection: Connection, { waitUntilStable }: 
   const collections = connection.collection<CollectionRow>('collections');
   const id = randomUUID();
   const held: string[] = [];
-  let renewAt = 0;
+  let until = microsNow() + holdMs * 1_000;
+  let renewedAt = Number.NEGATIVE_INFINITY;
 
   async function findDocument(collection: string): Promise<CollectionDocument> {
     const row = await ask(collections.findOne({ _id: collection }, readLimit));
@@ -87,8 +119,17 @@ export async function startHolding(connection: Connection, { waitUntilStable }: 
     return toCollectionDocument(row);
   }
 
-  await ask(holds.deleteMany({ until: { $lte: long(microsNow()) } }));
-  await ask(holds.insertOne({ _id: id, until: long(microsNow() + holdMicros) }));
+  async function renewNow(): Promise<void> {
+    renewedAt = performance.now();
+    until = Math.max(until + 1, microsNow() + holdMs * 1_000);
+    const renewed = await ask(holds.updateOne({ _id: id }, { $set: { until: long(until) } }));
+    if (renewed.matchedCount === 0)
+      throw new OperatorError(
+        `the database ${connection.db.databaseName} was not read for ${holdMs / 60_000} minutes, and what was kept for the command is gone: repeat it`,
+      );
+  }
+
+  await ask(holds.insertOne({ _id: id, until: long(until) }));
   return {
     findDocument,
 
@@ -103,17 +144,13 @@ export async function startHolding(connection: Connection, { waitUntilStable }: 
       return findDocument(collection);
     },
 
-    /** Throws OperatorError when the reader was taken for dead. */
+    /** Renews once a minute. Throws OperatorError when the reader was taken for dead. */
     async renew(): Promise<void> {
-      const now = microsNow();
-      if (now < renewAt) return;
-      renewAt = now + holdMicros / 10;
-      const renewed = await ask(holds.updateOne({ _id: id }, { $set: { until: long(now + holdMicros) } }));
-      if (renewed.matchedCount === 0)
-        throw new OperatorError(
-          `the database ${connection.db.databaseName} was not read for ${holdMicros / 60_000_000} minutes, or a clock is wrong: repeat the command`,
-        );
+      if (performance.now() >= renewedAt + renewalMs) await renewNow();
     },
+
+    /** The same at once: what was read until now is whole. A machine that was asleep may not have noticed it. */
+    confirm: renewNow,
 
     /** Where it cannot, on a connection that is closed for example, the holds end by themselves. */
     async release(assertOpen: () => void): Promise<void> {

@@ -80,7 +80,7 @@ export async function openMongoStore({ url, clockOffset = 0, observe }: MongoSto
   const reader = createReader(connection);
   const records = createRecords(connection);
   const access = createAccess(connection);
-  const retention = createRetention(connection, writer, turns);
+  const retention = createRetention(connection, writer, turns, timing);
   const underWay = new Set<Promise<unknown>>();
   let closed: Promise<void> | undefined;
 

@@ -6,8 +6,8 @@
 import type { AnyBulkWriteOperation } from 'mongodb';
 import type { Micros } from '../store.ts';
 import { ask, type Connection, long, readLimit, toNumber } from './connection.ts';
-import { stableSlotOf } from './documents.ts';
-import { letGo } from './holds.ts';
+import { stableSlotOf, type Timing } from './documents.ts';
+import { createHoldSweep, letGo } from './holds.ts';
 import { type CollectionRow, deletedAge, type SlotRow, toCollectionDocument, toFillerRow } from './object-database.ts';
 import type { Turns } from './turns.ts';
 import type { ObjectWriter } from './write-objects.ts';
@@ -27,9 +27,11 @@ export function createRetention(
   connection: Connection,
   writer: Pick<ObjectWriter, 'expireVersions'>,
   { waitUntilStable }: Pick<Turns, 'waitUntilStable'>,
+  { elapsed }: Pick<Timing, 'elapsed'>,
 ) {
   const rows = connection.collection<SlotRow>('versions');
   const collections = connection.collection<CollectionRow>('collections');
+  const sweepHolds = createHoldSweep(connection, elapsed);
   const inOrder = { sort: { date_added: 1 }, ...readLimit } as const;
 
   async function dropTombstonesOf(row: CollectionRow, before: Micros, limit: number): Promise<number> {
@@ -58,11 +60,13 @@ export function createRetention(
     /** Finishes what a dead process has left lying, too, where nobody writes any more. */
     async dropTombstones(deletedBefore: Micros, limit: number): Promise<number> {
       let dropped = 0;
-      for (const row of await ask(collections.find({}, { sort: { _id: 1 }, ...readLimit }).toArray())) {
+      const found = await ask(collections.find({}, { sort: { _id: 1 }, ...readLimit }).toArray());
+      const alive = await sweepHolds();
+      for (const row of found) {
         const [lowest] = row.open;
         if (lowest !== undefined) await waitUntilStable(row._id, toNumber(lowest.to));
         dropped += await dropTombstonesOf(row, deletedBefore, limit - dropped);
-        if (dropped < limit) dropped += await letGo(connection, row, limit - dropped);
+        if (dropped < limit) dropped += await letGo(connection, row, alive, limit - dropped);
         if (dropped >= limit) break;
       }
       return dropped;

@@ -170,6 +170,7 @@ async function* readAll(connection: Connection, holding: Holding): AsyncGenerato
   yield { part: 'sequence', last };
   for (const state of states) yield toStatePart(state);
   yield* readCollections(connection, holding, states);
+  await holding.confirm();
   yield* positions;
   yield* readRest(connection);
 }

@@ -44,6 +44,8 @@ import {
 
 // How long the lowest block may stay before others finish it. Shorter only makes more work, longer only waits longer.
 const patienceMs = 5_000;
+// The same for one that was open already while others lay there for so long: processes that die together cost one wait.
+const laterPatienceMs = 500;
 const firstPauseMs = 1;
 const longestPauseMs = 40;
 // More blocks than processes ever hold open: something is wrong, and the document must not grow without bound.
@@ -180,6 +182,22 @@ export function createTurns(database: ObjectDatabase, timing: Timing, onAbandone
     };
   }
 
+  /** Returns what tells a waiter, of the open blocks that it sees each time, whether the lowest one lies for too long. */
+  function createPatience(): (open: readonly Block[]) => boolean {
+    let firstSeen = new Map<Micros, number>();
+    let lowest: Micros | undefined;
+    let lowestSince = 0;
+    return (open) => {
+      const present = elapsed();
+      firstSeen = new Map(open.map(({ from }) => [from, firstSeen.get(from) ?? present]));
+      const [first] = open;
+      if (first?.from !== lowest) lowestSince = present;
+      lowest = first?.from;
+      if (first === undefined || present - lowestSince < laterPatienceMs) return false;
+      return present - (firstSeen.get(first.from) ?? present) >= patienceMs;
+    };
+  }
+
   /** Does what may fail before the block is closed. */
   async function attempt<T>(collection: string, block: Block, act: () => Promise<T>): Promise<T> {
     try {
@@ -291,17 +309,14 @@ export function createTurns(database: ObjectDatabase, timing: Timing, onAbandone
   /** Resolves once `isDone`; finishes what others have left lying. */
   async function wait(collection: string, isDone: (document: CollectionDocument) => boolean): Promise<void> {
     const pause = createPauses();
-    let lowest: Micros | undefined;
-    let since = 0;
+    const isOverdue = createPatience();
     for (;;) {
       const document = await database.openCollection(collection);
       forgetClosed(document);
       if (isDone(document)) return;
       const [first] = document.open;
-      if (first?.from !== lowest) since = elapsed();
-      lowest = first?.from;
-      const isDue = first !== undefined && (elapsed() - since >= patienceMs || isAbandoned(collection, first));
-      if (isDue) await finishForeign(collection, first);
+      const isDue = isOverdue(document.open) || (first !== undefined && isAbandoned(collection, first));
+      if (isDue && first !== undefined) await finishForeign(collection, first);
       else await pause();
     }
   }
