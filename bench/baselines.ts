@@ -3,6 +3,7 @@
  * is `/SHAPE/N`: the n-th question of a shape, by its place in the list. Nothing of them checks who asks.
  */
 
+import cluster from 'node:cluster';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import express from 'express';
@@ -34,15 +35,19 @@ async function openPages(): Promise<(url: string) => Promise<Buffer>> {
   };
 }
 
+async function listenWithPages(): Promise<RequestListener> {
+  const find = await openPages();
+  return async (request, response) => {
+    const page = await find(request.url ?? '');
+    response.writeHead(200, { 'Content-Type': type, 'Content-Length': page.length }).end(page);
+  };
+}
+
 const roles: Readonly<Record<string, () => Promise<RequestListener>>> = {
   /** Bare node:http that sends the same bytes, read by the same SQL. */
-  sql: async () => {
-    const find = await openPages();
-    return async (request, response) => {
-      const page = await find(request.url ?? '');
-      response.writeHead(200, { 'Content-Type': type, 'Content-Length': page.length }).end(page);
-    };
-  },
+  sql: listenWithPages,
+  /** The same from two processes on one port. */
+  pair: listenWithPages,
   /** Bare node:http that sends a page that lies ready. */
   buffer: async () => {
     const find = await openPages();
@@ -68,9 +73,27 @@ const roles: Readonly<Record<string, () => Promise<RequestListener>>> = {
   },
 };
 
-const listener = await roles[role]?.();
-if (listener === undefined) throw new Error(`there is no baseline ${role}`);
-const listening = createServer(listener).listen(0, '127.0.0.1', () => {
-  process.stdout.write(`http://127.0.0.1:${(listening.address() as AddressInfo).port}\n`);
-});
+function tell(port: number): void {
+  process.stdout.write(`http://127.0.0.1:${port}\n`);
+}
+
+async function listen(): Promise<void> {
+  const listener = await roles[role]?.();
+  if (listener === undefined) throw new Error(`there is no baseline ${role}`);
+  const listening = createServer(listener).listen(0, '127.0.0.1', () => {
+    if (cluster.isPrimary) tell((listening.address() as AddressInfo).port);
+  });
+}
+
+function fork(processes: number): void {
+  let ready = 0;
+  cluster.on('listening', (_worker, { port }) => {
+    ready += 1;
+    if (ready === processes) tell(port);
+  });
+  for (let n = 0; n < processes; n += 1) cluster.fork();
+}
+
+if (role === 'pair' && cluster.isPrimary) fork(2);
+else await listen();
 process.once('disconnect', () => process.exit());

@@ -107,6 +107,8 @@ async function openSqliteSet(count: number, cache: string): Promise<Place> {
     const partial = `${folder}.partial`;
     mkdirSync(cache, { recursive: true });
     removeStale(cache, prefix, name);
+    // Of a run that was broken off.
+    rmSync(partial, { recursive: true, force: true });
     declare(partial);
     await fill({ kind: 'sqlite', path: join(partial, 'huiju.db') }, count);
     renameSync(partial, folder);

@@ -9,7 +9,7 @@ import { type Running, startProcess } from './processes.ts';
 import { createQuestions, type Shape, shapes } from './questions.ts';
 import type { Settings } from './settings.ts';
 
-export type Role = 'sql' | 'buffer' | 'constant' | 'express';
+export type Role = 'sql' | 'pair' | 'buffer' | 'constant' | 'express';
 
 export interface Effort {
   readonly rounds: number;
@@ -19,6 +19,7 @@ export interface Effort {
 
 export const roleNames: Readonly<Record<Role, string>> = {
   sql: 'the same SQL on node:http',
+  pair: 'the same SQL on two processes of node:http',
   buffer: 'a ready Buffer on node:http',
   constant: 'a constant on node:http',
   express: 'Express, rows parsed, res.json',
@@ -115,14 +116,15 @@ export async function createSides(
   return { ours: ours.asker, theirs: theirs.asker };
 }
 
-/** The product in another configuration against what it usually is, on the same questions. */
+/** The product, or a baseline, in another configuration against what it usually is, on the same questions. */
 export async function createTwins(
   data: DataSet,
   shape: Shape,
   [usual, other]: readonly [Running, Running],
   effort: Effort,
+  kind: 'huiju' | 'baseline' = 'huiju',
 ): Promise<Sides> {
-  const { huiju: request } = requestsOf(data, shape);
+  const request = requestsOf(data, shape)[kind];
   const ours = await createSide(other, shape, request, effort, {});
   const theirs = await createSide(usual, shape, request, effort, {});
   assertSame(shape, ours.bodies, theirs.bodies);
