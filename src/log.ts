@@ -6,6 +6,7 @@
 import { type DestinationStream, type Logger, pino } from 'pino';
 import type { Config } from './config.ts';
 import { formatForTerminal } from './log-terminal.ts';
+import { remember } from './remember.ts';
 
 export type Log = Logger;
 
@@ -21,11 +22,13 @@ const maxDepth = 8;
 const flushAfter = 10;
 const flushedFrom = 64 * 1024;
 
+const isSecret = remember((name) => secretFields.has(name.toLowerCase()));
+
 /** Whether there is nothing to redact, as in nearly all events: then nothing is copied. */
 function isHarmless(fields: Readonly<Record<string, unknown>>): boolean {
   for (const name of Object.keys(fields)) {
     const value = fields[name];
-    if ((typeof value === 'object' && value !== null) || secretFields.has(name.toLowerCase())) return false;
+    if ((typeof value === 'object' && value !== null) || isSecret(name)) return false;
   }
   return true;
 }
@@ -34,7 +37,7 @@ function isHarmless(fields: Readonly<Record<string, unknown>>): boolean {
 function redactFields(fields: object, depth: number): Record<string, unknown> {
   const entries = Object.entries(fields).map(([name, value]) => [
     name,
-    secretFields.has(name.toLowerCase()) ? redacted : redactValue(value, depth),
+    isSecret(name) ? redacted : redactValue(value, depth),
   ]);
   return Object.fromEntries(entries);
 }
@@ -54,7 +57,13 @@ const secretTexts: readonly (readonly [RegExp, string])[] = [
   [/([?&](?:access_token|token|api_?key|password|secret)=)[^&#\s"\\]+/gi, `$1${redacted}`],
 ];
 
+/** Whether one of them may match. */
+function isSuspicious(line: string): boolean {
+  return line.includes('huiju_') || line.includes('://') || /[?&=]|\b(?:basic|bearer|token|apikey) /i.test(line);
+}
+
 function redactTexts(line: string): string {
+  if (!isSuspicious(line)) return line;
   return secretTexts.reduce((text, [pattern, replacement]) => text.replace(pattern, replacement), line);
 }
 

@@ -118,7 +118,7 @@ function trackSilent(server: Server): ReadonlyMap<string, Socket> {
     });
   });
   const speaks = ({ socket }: IncomingMessage): void => {
-    silent.delete(peerOf(socket));
+    if (silent.size > 0) silent.delete(peerOf(socket));
   };
   server.on('request', speaks).on('checkContinue', speaks).on('checkExpectation', speaks);
   return silent;

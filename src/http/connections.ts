@@ -115,7 +115,8 @@ export const endLateBodies: RequestHandler = (request, response, next) => {
   const { headers } = request;
   if (headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined) {
     response.once('finish', () => {
-      if (request.complete) return;
+      // One that is closed says so no more, and nothing would clear its timer.
+      if (request.complete || request.closed) return;
       const timer = setTimeout(() => request.complete || request.socket.destroy(), lingerTimeout);
       request.once('close', () => clearTimeout(timer));
     });

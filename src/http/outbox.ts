@@ -22,6 +22,8 @@ const maxPacking = 2;
 /** Longer answers are written in steps, each of which the client must have begun to take in time. */
 const stepLength = 256 * 1024;
 const watchedFrom = 64 * 1024;
+/** Shorter answers are sent as text: Node writes it together with the head in one piece, a Buffer beside it. */
+const joinedBelow = 1024;
 
 const packGzip = promisify(gzip);
 const packBrotli = promisify(brotliCompress);
@@ -73,6 +75,11 @@ function stepsOf(body: readonly Buffer[]): Buffer[][] {
   return steps;
 }
 
+/** The bytes as text of as many characters. */
+function textOf(body: readonly Buffer[]): string {
+  return body.map((part) => part.toString('latin1')).join('');
+}
+
 /** Writes the pieces in one call of the system. False when it is time to wait for the client. */
 function writeTogether(response: ServerResponse, pieces: readonly Buffer[], isLast: boolean): boolean {
   let goesOn = false;
@@ -116,13 +123,17 @@ export function createOutbox({ pace, unreadBytes }: Pick<HttpLimits, 'pace' | 'u
   }
 
   async function writeInSteps(response: ServerResponse, body: readonly Buffer[], length: number): Promise<void> {
-    const steps = length <= stepLength ? [body] : stepsOf(body);
+    const steps = stepsOf(body);
     for (const [index, pieces] of steps.entries()) {
       if (response.destroyed) break;
       const isLast = index === steps.length - 1;
       if (!writeTogether(response, pieces, isLast)) await waitFor(response, isLast ? 'finish' : 'drain', length);
     }
-    forget(response);
+  }
+
+  /** Nobody waits for it, and what is half sent can't be turned into an error any more. */
+  function letRun(response: ServerResponse, writing: Promise<void>): void {
+    writing.catch(() => response.destroy()).finally(() => forget(response));
   }
 
   function write(response: ServerResponse, status: number, fields: readonly string[], body: readonly Buffer[]): void {
@@ -130,14 +141,10 @@ export function createOutbox({ pace, unreadBytes }: Pick<HttpLimits, 'pace' | 'u
     response.writeHead(status, [...fields, 'Content-Length', String(length)]);
     // The body of an answer to HEAD is never sent.
     if (response.req.method === 'HEAD') response.end();
-    else if (length < watchedFrom) writeTogether(response, body, true);
-    else {
-      // Nobody waits for it, and what is half sent can't be turned into an error any more.
-      writeInSteps(response, body, length).catch(() => {
-        forget(response);
-        response.destroy();
-      });
-    }
+    else if (length < joinedBelow) response.end(textOf(body), 'latin1');
+    else if (length > stepLength) letRun(response, writeInSteps(response, body, length));
+    else if (!writeTogether(response, body, true) && length >= watchedFrom)
+      letRun(response, waitFor(response, 'finish', length));
   }
 
   return {

@@ -5,6 +5,7 @@
 
 import type { Request, RequestHandler } from 'express';
 import { TaxiiError } from '../errors.ts';
+import { remember } from '../remember.ts';
 import { type Caller, getCollection, getRoot, type Rights } from '../taxii/access.ts';
 import { type AddDeps, addObjects, getStatus } from '../taxii/add-objects.ts';
 import type { ApiRoot, Collection } from '../taxii/api-roots.ts';
@@ -295,9 +296,10 @@ export function createTaxiiRouter(deps: TaxiiDeps): RequestHandler {
     byPath.set(route.path, endpoint);
   }
   const endpoints = [...byPath.values()];
+  const find = remember((path) => findEndpoint(endpoints, path) ?? null);
   return (request, response: TaxiiResponse, next) => {
-    const found = findEndpoint(endpoints, pathOf(request));
-    if (found === undefined) return next();
+    const found = find(pathOf(request));
+    if (found === null) return next();
     const { handles, params } = found;
     const handle = handles.get(request.method);
     return handle === undefined

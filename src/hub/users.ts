@@ -43,8 +43,15 @@ function parseDocument({ id, document }: StoredRecord): UserDocument {
   return document;
 }
 
+const parsedUsers = new WeakMap<StoredRecord, User>();
+
+/** A store gives the same record again as long as nothing has changed: then it is parsed once. */
 function parseUser(record: StoredRecord): User {
-  return { name: record.id, ...parseDocument(record) };
+  const known = parsedUsers.get(record);
+  if (known !== undefined) return known;
+  const user = Object.freeze({ name: record.id, ...parseDocument(record) });
+  parsedUsers.set(record, user);
+  return user;
 }
 
 function checkRoles(roles: readonly string[]): string[] {

@@ -246,9 +246,9 @@ export type AccessEndpoint = 'collection' | 'manifest' | 'objects' | 'object' | 
 export interface AccessBounds {
   /** Entries of before it go. */
   readonly since: Micros;
-  /** So many of users stay, the newest. */
+  /** So many of users stay, the newest, and what was kept in one call with the oldest of them. */
   readonly ofUsers: number;
-  /** So many of requests without login stay, the newest. */
+  /** So many of requests without login stay, in the same way. */
   readonly ofNobody: number;
 }
 
@@ -388,6 +388,7 @@ export interface Store {
   /** Drops statuses that completed before, `limit` of them at most. Resolves to how many went; 0: none is left to go. */
   dropStatuses(completedBefore: Micros, limit: number): Promise<number>;
 
+  /** The record may be shared with others who ask, and be frozen then. */
   findRecord(kind: string, id: string): Promise<StoredRecord | undefined>;
   /** Records of a kind, ascending by id. */
   queryRecords(kind: string, query: RecordQuery): Promise<StoredRecord[]>;

@@ -63,6 +63,8 @@ interface Kept {
 export const pageCacheBytes = 64 * 1024 ** 2;
 /** Questions of which it is remembered that they were asked. */
 const maxAsked = 10_000;
+/** Longer ones are remembered by their hash. */
+const longestName = 300;
 /** A page heavier than this part of the whole is not kept: it would put out too many others. */
 const largestShare = 1 / 16;
 // What an entry costs beside its texts: objects, and the slab of 8 KiB in which Node allocates short buffers.
@@ -114,7 +116,7 @@ function join(reading: Reading, signal: AbortSignal | undefined): Promise<Packab
 function createMemory(): (name: string) => boolean {
   const seen = new Set<string>();
   return (name) => {
-    const short = hash('sha256', name, 'base64');
+    const short = name.length <= longestName ? name : hash('sha256', name, 'base64');
     if (seen.has(short)) return true;
     seen.add(short);
     const [oldest] = seen;

@@ -1085,13 +1085,13 @@ export function describeStore(name: string, openStore: OpenStore, peculiarities:
           Array.from({ length: count }, (_, n) => entry(collection, from + n, { user: name }));
         await store.recordAccess(some(50, 3, null), keepAll);
         await store.recordAccess(some(100, 5, user), keepAll);
-        for (let n = 0; n < 4; n += 1) {
-          await store.recordAccess(some(200 + 10 * n, 10, null), { since: 0, ofUsers: 5, ofNobody: 3 });
+        for (let n = 0; n < 40; n += 1) {
+          await store.recordAccess(some(200 + n, 1, null), { since: 0, ofUsers: 5, ofNobody: 3 });
         }
         expect(await of(user)).toEqual([104, 103, 102, 101, 100]);
         expect(await of(null)).toEqual([239, 238, 237]);
-        await store.recordAccess(some(300, 5, user), { since: 0, ofUsers: 2, ofNobody: 3 });
-        expect(await of(user)).toEqual([304, 303]);
+        await store.recordAccess(some(300, 2, user), { since: 0, ofUsers: 2, ofNobody: 3 });
+        expect(await of(user)).toEqual([301, 300]);
         expect(await of(null)).toEqual([239, 238, 237]);
         await store.recordAccess([], { ...keepAll, since: 239 });
         expect(await of(null)).toEqual([239]);
@@ -1102,9 +1102,8 @@ export function describeStore(name: string, openStore: OpenStore, peculiarities:
         const store = await openStore();
         const collection = newCollection();
         const name = `cid-${randomUUID()}`;
-        const many = Array.from({ length: 40 }, (_, n) => entry(collection, 100 + n, { user: name }));
         const kept = async () => (await store.findAccess({ collection, since: 0 }, 100)).entries.map(({ at }) => at);
-        await store.recordAccess(many, keepAll);
+        for (let n = 0; n < 40; n += 1) await store.recordAccess([entry(collection, 100 + n, { user: name })], keepAll);
         await store.recordAccess([], { ...keepAll, since: 110 });
         expect(await kept()).toEqual(Array.from({ length: 30 }, (_, n) => 139 - n));
         await store.recordAccess([entry(collection, 50, { user: name })], { ...keepAll, ofUsers: 4 });
@@ -1112,6 +1111,42 @@ export function describeStore(name: string, openStore: OpenStore, peculiarities:
         expect((await store.listAccessTotals()).find((one) => one.user === name)?.requests).toBe(41);
         await store.close();
       });
+    });
+
+    test('gives the access log in order where requests of many calls overlap', async () => {
+      const collection = newCollection();
+      const at = (time: Micros, name: string | null = user): AccessEntry => ({
+        ...{ at: time, collection, user: name, client: '::1', agent: '', method: 'POST', endpoint: 'objects' },
+        ...{ status: 202, objects: 1, bytes: 2, ms: 3, errorCode: null },
+      });
+      const keep = { since: 0, ofUsers: 1_000_000, ofNobody: 1_000_000 };
+      // The last of the first call took long: it had begun before all others.
+      await a.recordAccess([at(50), at(52, null), at(1)], keep);
+      await b.recordAccess([at(51), at(49), at(53)], keep);
+      await a.recordAccess([at(2), at(52)], keep);
+      for (const limit of [1, 2, 3, 8]) {
+        const seen: number[] = [];
+        for (let next: string | undefined = ''; next !== undefined; ) {
+          const page = await b.findAccess({ collection, since: 0, ...(next !== '' && { next }) }, limit);
+          seen.push(...page.entries.map((one) => one.at));
+          next = page.next;
+        }
+        expect(seen).toEqual([53, 52, 52, 51, 50, 49, 2, 1]);
+      }
+    });
+
+    test('of the access log stays what was kept in one call with the oldest of those that stay', async () => {
+      const store = await openStore();
+      const collection = newCollection();
+      const one: AccessEntry = {
+        ...{ at: 1, collection, user, client: '::1', agent: '', method: 'GET', endpoint: 'objects' },
+        ...{ status: 200, objects: 0, bytes: 14, ms: 0, errorCode: null },
+      };
+      const keep = { since: 0, ofUsers: 5, ofNobody: 5 };
+      for (let n = 0; n < 10; n += 1) await store.recordAccess([one, one, one], keep);
+      const { entries } = await store.findAccess({ collection, since: 0 }, 100);
+      expect([5, 6]).toContain(entries.length);
+      await store.close();
     });
 
     describe('a snapshot', () => {

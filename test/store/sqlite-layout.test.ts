@@ -81,6 +81,35 @@ describe('the layout of the file', () => {
     await store.close();
   });
 
+  test('a store whose access log had a row for each entry keeps all of them', async () => {
+    const path = pathOf('access.db');
+    const db = makeDurable(openFile(path));
+    prepareLayout(db, layoutSteps.slice(0, 5));
+    const insert = db.prepare(`INSERT INTO access
+      (seq, at, collection, user, client, agent, method, endpoint, status, objects, bytes, ms, error_code)
+      VALUES (?, ?, ?, ?, '::1', 'poller "汇"', 'GET', 'objects', ?, 2, 3, 4, ?)`);
+    for (let n = 1; n <= 1200; n += 1) insert.run(n, 10_000 - n, n % 3 === 0 ? 'other' : 'c', 'ann', 200, null);
+    insert.run(Number.MIN_SAFE_INTEGER, 9_500, 'c', null, null, 'login-required');
+    db.close();
+    const store = await openSqliteStore({ path });
+    const entry = { client: '::1', agent: 'poller "汇"', method: 'GET', endpoint: 'objects' } as const;
+    const counts = { objects: 2, bytes: 3, ms: 4 };
+    const { entries } = await store.findAccess({ collection: 'c', since: 0 }, 1_000);
+    expect(entries.length).toBe(801);
+    expect(entries.map(({ at }) => at)).toEqual(entries.map(({ at }) => at).toSorted((x, y) => y - x));
+    const ofAnn = { ...entry, ...counts, collection: 'c', user: 'ann', status: 200, errorCode: null };
+    expect(entries[0]).toEqual({ ...ofAnn, at: 9_999 });
+    expect(entries.find(({ user }) => user === null)).toEqual({
+      ...{ ...ofAnn, at: 9_500, user: null, status: null, errorCode: 'login-required' },
+    });
+    // New entries come behind the old ones.
+    await store.recordAccess([{ ...ofAnn, at: 20_000 }], { since: 0, ofUsers: 401, ofNobody: 10 });
+    const kept = await store.findAccess({ collection: 'other', since: 0 }, 1_000);
+    expect(kept.entries.length).toBeLessThan(400);
+    expect((await store.findAccess({ collection: 'c', since: 10_000 }, 1)).entries).toEqual([{ ...ofAnn, at: 20_000 }]);
+    await store.close();
+  });
+
   test('an origin is one row for all versions that have it, and goes with the last of them', async () => {
     const path = pathOf('origins.db');
     const store = await openSqliteStore({ path });

@@ -81,6 +81,11 @@ export function createSyncSwitch(db: Database.Database): (level: 'FULL' | 'NORMA
   };
 }
 
+/** Where a restore or copy writes until it is complete, and a broken off one has left what it wrote. */
+export function partialPathOf(path: string): string {
+  return `${path}.partial`;
+}
+
 /** Opens the file as it is, without changing it. */
 export function openFile(path: string): Database.Database {
   return new Database(path, { timeout: 5_000 });

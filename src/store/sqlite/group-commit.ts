@@ -5,7 +5,6 @@ import type Database from 'better-sqlite3';
 import type { ErrorCode } from '../../errors.ts';
 import type {
   AccessBounds,
-  AccessEntry,
   AddOutcome,
   DeleteOutcome,
   KeptStatus,
@@ -13,7 +12,7 @@ import type {
   NewVersion,
   VersionSelector,
 } from '../store.ts';
-import { createAccessWriter } from './access.ts';
+import { type AccessRecords, createAccessWriter } from './access.ts';
 import { createAddObjects } from './add-objects.ts';
 import { beginImmediate, createSyncSwitch, findSqliteReason, sqliteCode } from './connection.ts';
 import { createDeletions } from './delete-object.ts';
@@ -55,7 +54,7 @@ export type Command =
   | { readonly op: 'deleteRecord'; readonly kind: string; readonly id: string; readonly expected: number }
   | {
       readonly op: 'recordAccess';
-      readonly entries: readonly AccessEntry[];
+      readonly records: AccessRecords;
       readonly keep: AccessBounds;
     };
 
@@ -120,7 +119,7 @@ function createExecutor(db: Database.Database, now: () => Micros): (command: Com
         putStatus(command.status, command.dropBefore);
         return undefined;
       case 'recordAccess':
-        recordAccess(command.entries, command.keep);
+        recordAccess(command.records, command.keep);
         return undefined;
     }
   };

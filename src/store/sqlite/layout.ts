@@ -141,6 +141,22 @@ export const layoutSteps: readonly string[] = [
     origin INTEGER NOT NULL
   ) STRICT;
   `,
+  // A row of the access log was one entry, and is now all that came together; `access.ts` says what its columns mean.
+  `
+  CREATE TABLE access_batches (
+    seq INTEGER PRIMARY KEY,
+    since INTEGER NOT NULL,
+    until INTEGER NOT NULL,
+    collection TEXT NOT NULL,
+    entries TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX access_batches_by_time ON access_batches (collection, until);
+  INSERT INTO access_batches (seq, since, until, collection, entries)
+    SELECT max(seq), min(at), max(at), collection, json_group_array(json_array(
+      at, user, client, agent, method, endpoint, status, objects, bytes, ms, error_code) ORDER BY seq)
+    FROM access GROUP BY seq > 0, seq / 500, collection;
+  DROP TABLE access;
+  `,
 ];
 
 function layoutOf(db: Database.Database, newest: number): number {

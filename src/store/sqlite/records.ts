@@ -2,6 +2,7 @@
 
 import type Database from 'better-sqlite3';
 import type { KeptStatus, Micros, RecordQuery, StoredRecord } from '../store.ts';
+import type { Unchanged } from './unchanged.ts';
 
 // Old statuses that one put removes: more than come in, so that their number falls.
 const dropsPerPut = 20;
@@ -30,16 +31,28 @@ function toRecord({ id, revision, document }: RecordRow): StoredRecord {
   return { id, revision, document: JSON.parse(document) };
 }
 
-/** The methods of the contract that read records and statuses. */
-export function createRecordReader(db: Database.Database) {
+/** Longer documents are few, and seldom asked for. */
+const maxRemembered = 4_096;
+
+/** A record that is given to everybody who asks: nobody can change it. */
+function toShared(row: RecordRow): StoredRecord {
+  const freeze = (_key: string, value: unknown): unknown => Object.freeze(value);
+  return Object.freeze({ id: row.id, revision: row.revision, document: JSON.parse(row.document, freeze) });
+}
+
+/** The methods of the contract that read records and statuses. `unchanged` remembers what is asked for again and again. */
+export function createRecordReader(db: Database.Database, unchanged: Unchanged = (_name, read) => read()) {
   const one = db.prepare<[string, string], RecordRow>(recordSql.one);
   const page = db.prepare<[string, string, number], RecordRow>(recordSql.page);
   const pageByKey = db.prepare<[string, string, string, string, number], RecordRow>(recordSql.pageByKey);
   const status = db.prepare<[string, string], KeptStatus>(recordSql.status);
   return {
     findRecord(kind: string, id: string): StoredRecord | undefined {
-      const row = one.get(kind, id);
-      return row && toRecord(row);
+      const read = (): StoredRecord | undefined => {
+        const row = one.get(kind, id);
+        return row && (row.document.length <= maxRemembered ? toShared(row) : toRecord(row));
+      };
+      return unchanged(`record ${kind} ${id}`, read, (found) => found === undefined || Object.isFrozen(found));
     },
     queryRecords(kind: string, { key, after = '', limit }: RecordQuery): StoredRecord[] {
       const rows =

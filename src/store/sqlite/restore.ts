@@ -9,9 +9,9 @@ import { dirname, resolve } from 'node:path';
 import { isNativeError } from 'node:util/types';
 import type Database from 'better-sqlite3';
 import { codeOf, OperatorError, systemReasonOf } from '../../errors.ts';
-import type { Restoring, SnapshotPart } from '../store.ts';
-import { createAccessInsert } from './access.ts';
-import { openFile, sqliteCode } from './connection.ts';
+import type { AccessEntry, Restoring, SnapshotPart } from '../store.ts';
+import { createAccessInsert, packAccess } from './access.ts';
+import { openFile, partialPathOf, sqliteCode } from './connection.ts';
 import { layoutSteps, prepareLayout } from './layout.ts';
 import { createOriginKeeper } from './provenance.ts';
 import { readParts } from './snapshot.ts';
@@ -20,6 +20,8 @@ type PartOf<P extends SnapshotPart['part']> = Extract<SnapshotPart, { part: P }>
 
 /** What a kill takes away of a copy at most. */
 const commitMs = 30_000;
+// As many as a busy server writes together.
+const accessBatchLength = 500;
 
 interface ObjectRow {
   readonly seq: number;
@@ -80,7 +82,7 @@ function createReconciler(db: Database.Database, { forget }: ReturnType<typeof c
 /** Returns functions that put parts of a snapshot into a store, as they were. It may hold versions of a copy before. */
 function createPartWriter(db: Database.Database) {
   // Few against the objects, or changing: written anew.
-  for (const table of ['tombstones', 'statuses', 'records', 'record_keys', 'access', 'access_totals'])
+  for (const table of ['tombstones', 'statuses', 'records', 'record_keys', 'access_batches', 'access_totals'])
     db.exec(`DELETE FROM ${table}`);
   const keys = new Map<string, number | bigint>();
   const sequence = db.prepare('UPDATE sequence SET last = ?');
@@ -102,13 +104,18 @@ function createPartWriter(db: Database.Database) {
     VALUES (@id, @apiRoot, @submitter, @completedAt, @text)`);
   const record = db.prepare('INSERT INTO records (kind, id, revision, document) VALUES (?, ?, ?, ?)');
   const recordKey = db.prepare('INSERT INTO record_keys (kind, name, value, id) VALUES (?, ?, ?, ?)');
-  const access = createAccessInsert(db);
+  const insertAccess = createAccessInsert(db);
+  let access: AccessEntry[] = [];
   const totals = db.prepare('INSERT INTO access_totals (user, requests, last_at) VALUES (@user, @requests, @lastAt)');
 
   function keyOf(id: string): number | bigint {
     const key = keys.get(id);
     if (key === undefined) throw new OperatorError(`the snapshot has something of a collection ${id}, but not that`);
     return key;
+  }
+  function flushAccess(): void {
+    insertAccess(packAccess(access).batches);
+    access = [];
   }
   function writeObject(part: PartOf<'object'>): void {
     const flags = { isFirst: Number(part.isFirst), isLast: Number(part.isLast) };
@@ -135,12 +142,17 @@ function createPartWriter(db: Database.Database) {
         return;
       }
       case 'access':
-        return access(part);
+        access.push(part);
+        return access.length < accessBatchLength ? undefined : flushAccess();
       case 'access-totals':
         return totals.run(part);
     }
   }
-  return { write, finish: reconciler.end };
+  function finish(): void {
+    reconciler.end();
+    flushAccess();
+  }
+  return { write, finish };
 }
 
 /** Throws OperatorError unless there is no store at `path`, nor what one has left behind. */
@@ -255,7 +267,7 @@ async function makeFile(
   parts: AsyncIterable<SnapshotPart>,
   { copyOf, verify }: Restoring,
 ): Promise<void> {
-  const partial = `${path}.partial`;
+  const partial = partialPathOf(path);
   const db = openPartial(partial, copyOf);
   let isKept = copyOf !== undefined;
   try {

@@ -2,7 +2,7 @@
 
 import type Database from 'better-sqlite3';
 import type { SnapshotPart } from '../store.ts';
-import { allAccessSql } from './access.ts';
+import { readAllAccess } from './access.ts';
 import { openForReading } from './connection.ts';
 
 type PartOf<P extends SnapshotPart['part']> = Omit<Extract<SnapshotPart, { part: P }>, 'part'>;
@@ -46,8 +46,8 @@ export function* readParts(db: Database.Database): Generator<SnapshotPart> {
   );
   for (const row of db.prepare<[], RecordRow>(recordSql).iterate())
     yield { part: 'record', ...row, document: JSON.parse(row.document), keys: JSON.parse(row.keys) };
-  yield* rows('access', allAccessSql.entries);
-  yield* rows('access-totals', allAccessSql.totals);
+  for (const entry of readAllAccess.entries(db)) yield { part: 'access', ...entry };
+  for (const totals of readAllAccess.totals(db)) yield { part: 'access-totals', ...totals };
 }
 
 /**

@@ -1,6 +1,6 @@
 /** The store in one SQLite file: reading on this thread, writing in a thread of its own. */
 
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type Database from 'better-sqlite3';
@@ -20,13 +20,22 @@ import {
   type VersionName,
   type VersionRecord,
 } from '../store.ts';
-import { createAccessReader } from './access.ts';
-import { findSqliteReason, makeDurable, openFile, openForReading, openUnchanged, sqliteCode } from './connection.ts';
+import { createAccessReader, packAccess } from './access.ts';
+import {
+  findSqliteReason,
+  makeDurable,
+  openFile,
+  openForReading,
+  openUnchanged,
+  partialPathOf,
+  sqliteCode,
+} from './connection.ts';
 import { createPageFinder } from './find-objects.ts';
 import { assertOurs, prepareLayout } from './layout.ts';
 import { createProvenanceFinder } from './provenance.ts';
 import { createRecordReader } from './records.ts';
 import { readSnapshotOf } from './snapshot.ts';
+import { createUnchanged, type Unchanged } from './unchanged.ts';
 import { startWriter } from './writer.ts';
 
 export interface SqliteStoreOptions {
@@ -62,7 +71,17 @@ const namesAtATime = 200;
 
 const stateSql = 'SELECT id AS collection, high_water AS highWater, generation, versions, bytes FROM collections';
 
+/** An empty store in place of the one that was to come would be taken for it, and stand in the way of another attempt. */
+function assertNothingUnfinished(path: string): void {
+  const partial = partialPathOf(path);
+  if (existsSync(path) || !existsSync(partial)) return;
+  throw new OperatorError(
+    `there is no store at ${path} yet: the restore or copy that is making it in ${partial} is under way or was broken off: wait, or run that command again; remove the file to begin with an empty store`,
+  );
+}
+
 function makeFile(path: string): void {
+  assertNothingUnfinished(path);
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     closeSync(openSync(path, 'a', 0o600));
@@ -100,7 +119,7 @@ function createGlimpse(db: Database.Database): StoreGlimpse {
   };
 }
 
-function createReader(db: Database.Database) {
+function createReader(db: Database.Database, unchanged: Unchanged) {
   const findPage = createPageFinder(db);
   const inSnapshot = db.transaction((work: () => Change[]) => work());
   const findKey = db.prepare<[string], number>('SELECT key FROM collections WHERE id = ?').pluck();
@@ -180,7 +199,8 @@ function createReader(db: Database.Database) {
       ),
 
     getCollectionState(collection: string): CollectionState {
-      return state.get(collection) ?? { collection, highWater: 0, generation: 0, versions: 0, bytes: 0 };
+      const found = unchanged(`state ${collection}`, () => state.get(collection));
+      return found ?? { collection, highWater: 0, generation: 0, versions: 0, bytes: 0 };
     },
 
     listCollectionStates: (): CollectionState[] => states.all(),
@@ -217,8 +237,9 @@ export async function openSqliteStore({ path: given, clockOffset = 0 }: SqliteSt
   const path = resolve(given);
   makeFile(path);
   const db = openReader(path);
-  const objects = createReader(db);
-  const records = createRecordReader(db);
+  const unchanged = createUnchanged(db);
+  const objects = createReader(db, unchanged);
+  const records = createRecordReader(db, unchanged);
   const access = createAccessReader(db);
   const writer = startWriter({ path, clockOffset });
   const reading = new Set<Promise<unknown>>();
@@ -261,7 +282,7 @@ export async function openSqliteStore({ path: given, clockOffset = 0 }: SqliteSt
       writer.run({ op: 'putRecord', kind, id, expected, document: JSON.stringify(document), keys }),
     deleteRecord: (kind, id, expected) => writer.run({ op: 'deleteRecord', kind, id, expected }),
 
-    recordAccess: (entries, keep) => writer.run({ op: 'recordAccess', entries, keep }),
+    recordAccess: (entries, keep) => writer.run({ op: 'recordAccess', records: packAccess(entries), keep }),
 
     findObjects: (collection, query, bounds) => read(() => objects.findObjects(collection, query, bounds)),
     findRecords: (collection, query, bounds) => read(() => objects.findRecords(collection, query, bounds)),

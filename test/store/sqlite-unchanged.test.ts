@@ -1,0 +1,85 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { describe, expect, test } from '@jest/globals';
+import { openFile, openForReading } from '../../src/store/sqlite/connection.ts';
+import { createUnchanged } from '../../src/store/sqlite/unchanged.ts';
+import { useTempFolder } from './temp-folder.ts';
+
+describe('what is remembered until something changes', () => {
+  const pathOf = useTempFolder();
+
+  /** A reader of one number, and another connection that changes it. */
+  function open(name: string) {
+    const path = pathOf(name);
+    const writer = openFile(path);
+    writer.pragma('journal_mode = WAL');
+    writer.exec('CREATE TABLE numbers (number INTEGER); INSERT INTO numbers VALUES (1)');
+    const reader = openForReading(path);
+    const number = reader.prepare<[], number>('SELECT number FROM numbers').pluck();
+    const unchanged = createUnchanged(reader);
+    let reads = 0;
+    const find = (name = 'number', isSmall = (_found: number | undefined) => true) =>
+      unchanged(
+        name,
+        () => {
+          reads += 1;
+          return number.get();
+        },
+        isSmall,
+      );
+    const close = (): void => {
+      reader.close();
+      writer.close();
+    };
+    return { writer, find, close, reads: () => reads };
+  }
+
+  test('it is read once, over many turns, as long as nobody commits', async () => {
+    const { find, close, reads } = open('once.db');
+    for (let turn = 0; turn < 5; turn += 1) {
+      expect([find(), find()]).toEqual([1, 1]);
+      await nextTurn();
+    }
+    expect(reads()).toBe(1);
+    close();
+  });
+
+  test.each([
+    ['in a callback', (find: () => unknown) => Promise.resolve(find())],
+    ['behind other promises', (find: () => unknown) => Promise.resolve().then(() => Promise.resolve().then(find))],
+    ['in a tick', (find: () => unknown) => new Promise((resolve) => process.nextTick(() => resolve(find())))],
+  ])('a commit is seen in the next turn, when the first look was %s', async (name, look) => {
+    const { writer, find, close } = open(`next-${name}.db`);
+    await nextTurn();
+    expect(await look(find)).toBe(1);
+    writer.exec('UPDATE numbers SET number = 2');
+    await nextTurn();
+    expect(find()).toBe(2);
+    writer.exec('UPDATE numbers SET number = 3');
+    await nextTurn();
+    expect(await look(find)).toBe(3);
+    close();
+  });
+
+  test('what happens without waiting is as of one look', async () => {
+    const { writer, find, close } = open('turn.db');
+    await nextTurn();
+    expect(find()).toBe(1);
+    writer.exec('UPDATE numbers SET number = 2');
+    expect(await Promise.resolve().then(() => find())).toBe(1);
+    await nextTurn();
+    expect(find()).toBe(2);
+    close();
+  });
+
+  test('what is too large is not kept, and too much is forgotten', async () => {
+    const { find, close, reads } = open('small.db');
+    for (let n = 0; n < 3; n += 1) find('large', () => false);
+    expect(reads()).toBe(3);
+    find('first');
+    for (let n = 0; n < 1_000; n += 1) find(`other ${n}`);
+    const before = reads();
+    find('first');
+    expect(reads()).toBe(before + 1);
+    close();
+  });
+});
