@@ -1,9 +1,12 @@
 /**
  * Mixed load for minutes: pollers, publishers, who deletes, imports and backups. What the server holds at rest after a
  * first part and after all of it is compared; an answer that is not as it should be ends the run.
+ *
+ * The collection stays as large as it is at the beginning: publishers delete what they published, and imports bring the same
+ * files again. So what grows is the server's, and not that of more objects.
  */
 
-import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { collection, createPlace, login, objectsPath, type Place } from './data-set.ts';
@@ -91,18 +94,41 @@ function poll(scene: Scene): Promise<void> {
   });
 }
 
-/** Publishes up to fifty objects at a time, and deletes one of them now and then. */
+/** Objects that lie there from the beginning, and of each file that is imported. */
+const lasting = 20_000;
+const ofFile = 500;
+const files = 4;
+
+async function post(connection: Connection, texts: readonly string[]): Promise<void> {
+  const body = Buffer.from(`{"objects":[${texts.join()}]}`);
+  const answer = check(await connection.ask(formatRequest(objectsPath, posting, body)), { status: 202, ...anyLength });
+  if (!answer.body().includes('"failure_count":0')) throw new Error(`objects were refused: ${answer.body()}`);
+}
+
+/** Publishes what stays. */
+async function fill(port: number, next: Scene['next']): Promise<void> {
+  const connection = await openConnection(port);
+  for (let done = 0; done < lasting; done += 1000)
+    await post(
+      connection,
+      Array.from({ length: 1000 }, () => next().text),
+    );
+  connection.close();
+}
+
+/** Publishes up to twenty objects at a time, and deletes those of the time before. */
 function publish(scene: Scene): Promise<void> {
+  let before: string[] = [];
   return repeat(scene, 100, async (connection) => {
-    const objects = Array.from({ length: 1 + Math.floor(scene.random() * 50) }, scene.next);
-    const body = Buffer.from(`{"objects":[${objects.map(({ text }) => text).join()}]}`);
-    const answer = check(await connection.ask(formatRequest(objectsPath, posting, body)), {
-      status: 202,
-      ...anyLength,
-    });
-    if (!answer.body().includes('"failure_count":0')) throw new Error(`objects were refused: ${answer.body()}`);
+    const objects = Array.from({ length: 1 + Math.floor(scene.random() * 20) }, scene.next);
+    await post(
+      connection,
+      objects.map(({ text }) => text),
+    );
     scene.done.posts += 1;
-    for (const { id } of objects.slice(0, 5)) {
+    const ids = before;
+    before = objects.map(({ id }) => id);
+    for (const id of ids) {
       const request = formatRequest(`${objectsPath}${id}/`, login, undefined, 'DELETE');
       check(await connection.ask(request), { status: 200, ...anyLength });
       scene.done.deletions += 1;
@@ -110,13 +136,22 @@ function publish(scene: Scene): Promise<void> {
   });
 }
 
+function fileOf(folder: string, number: number): string {
+  return join(folder, `import-${number}.ndjson`);
+}
+
+function writeFiles(folder: string, next: Scene['next']): void {
+  for (let number = 0; number < files; number += 1) {
+    const texts = Array.from({ length: ofFile }, () => `${next().text}\n`);
+    writeFileSync(fileOf(folder, number), texts.join(''));
+  }
+}
+
 /** Runs commands on the store beside the server. */
-async function operate({ place, program, folder, isOver, done, next }: Scene): Promise<void> {
+async function operate({ place, program, folder, isOver, done }: Scene): Promise<void> {
   const env = { HUIJU_STORE: place.store, HUIJU_COLLECTIONS: place.collections };
-  const file = join(folder, 'import.ndjson');
   do {
-    writeFileSync(file, '');
-    for (let count = 0; count < 500; count += 1) appendFileSync(file, `${next().text}\n`);
+    const file = fileOf(folder, done.imports % files);
     await runToEnd([...program, 'import', file, '--collection', `bench/${collection}`], env);
     done.imports += 1;
     await runToEnd([...program, 'backup', join(folder, 'huiju.backup'), '--force'], env);
@@ -161,6 +196,8 @@ export async function soak({ program, seconds: [first, rest], server }: SoakPlan
       return { id: String(object.id), text: JSON.stringify(object) };
     };
     const scene = { port: huiju.port, place, program, folder, random, next };
+    writeFiles(folder, next);
+    await fill(huiju.port, next);
     const parts = { first: await runPart(huiju, scene, first), last: await runPart(huiju, scene, rest) };
     return { ...parts, faults: huiju.faults() };
   } finally {

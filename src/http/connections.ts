@@ -31,26 +31,20 @@ export function allowHalfOpen(server: Server): void {
 }
 
 /**
- * Calls `depart` when the client has left: at once when its connection is gone, and some time after it closed its side,
- * which is all that is seen of many who leave.
+ * Returns what tells whether the client has left: its connection is gone, or it closed its side and was seen to have done so
+ * for some time, which is all that is seen of many who leave. It is to be asked now and then.
  */
-export function onDeparture(
+export function watchDeparture(
   { socket }: IncomingMessage,
   response: ServerResponse,
   halfOpenTimeout: number,
-  depart: () => void,
-): void {
-  let timer: NodeJS.Timeout | undefined;
-  const halfClosed = (): void => {
-    timer = setTimeout(depart, halfOpenTimeout);
+): () => boolean {
+  let halfClosedAt: number | undefined;
+  return () => {
+    if (response.closed || !socket.readableEnded) return response.closed;
+    halfClosedAt ??= performance.now();
+    return performance.now() - halfClosedAt >= halfOpenTimeout;
   };
-  if (socket.readableEnded) halfClosed();
-  else socket.once('end', halfClosed);
-  response.once('close', () => {
-    clearTimeout(timer);
-    socket.off('end', halfClosed);
-    if (!response.writableFinished) depart();
-  });
 }
 
 /** Bounds the connections of a server, and ends those on which nothing moves (with `excuseWaiting`). */

@@ -23,7 +23,7 @@ import type { PackablePage, PageCache } from '../taxii/page-cache.ts';
 import { createFilterParser, type Filters, type Parameter } from '../taxii/query.ts';
 import { describeCollection, getApiRoot, getCollections, getDiscovery, maxContentLengthOf } from '../taxii/roots.ts';
 import { readBody } from './body.ts';
-import { onDeparture } from './connections.ts';
+import { watchDeparture } from './connections.ts';
 import { type Endpoint, findEndpoint, type Params, parsePath } from './endpoints.ts';
 import type { HttpLimits } from './limits.ts';
 import { preferredLanguage, requireAcceptable, requireStixContent } from './negotiation.ts';
@@ -147,15 +147,6 @@ function onCollection(
   };
 }
 
-function watchDeparture({ request, response }: CollectionRequest, halfOpenTimeout: number): AbortSignal {
-  const departure = new AbortController();
-  const depart = (): void =>
-    departure.abort(new TaxiiError('request-timeout', 'The client left before its page was found.'));
-  if (response.closed) depart();
-  else onDeparture(request, response, halfOpenTimeout, depart);
-  return departure.signal;
-}
-
 /** A page of a collection, for those who may read it. When the client leaves, the search for it ends. */
 function onPage(
   { roots, store, pages, limits, http, outbox }: TaxiiDeps,
@@ -163,8 +154,9 @@ function onPage(
   operation: (reading: Reading, input: CollectionRequest) => Promise<PackablePage>,
 ): Handle {
   return onCollection(roots, { read: true }, parameters, async (input) => {
-    const leaving = () => watchDeparture(input, http.halfOpenTimeout);
-    sendPage(input.response, await operation({ store, pages, limits, leaving }, input), outbox);
+    const { request, response } = input;
+    const hasLeft = watchDeparture(request, response, http.halfOpenTimeout);
+    sendPage(response, await operation({ store, pages, limits, hasLeft }, input), outbox);
   });
 }
 

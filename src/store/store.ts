@@ -99,8 +99,8 @@ export interface ObjectQuery {
 export interface RecordBounds {
   /** At most so many objects; at least 1. */
   readonly limit: number;
-  /** Ends the search, which then rejects with the signal's reason: nobody waits for the page any more. */
-  readonly signal?: AbortSignal;
+  /** Called now and then by a search that takes long. What it throws ends the search: nobody waits for the page any more. */
+  readonly assertWanted?: () => void;
 }
 
 export interface PageBounds extends RecordBounds {

@@ -66,7 +66,8 @@ async function compare(store: Store, { feed, upstream, signal }: PullJob, has: L
   let brought = 0;
   let addedAfter = 0;
   for (;;) {
-    const page = await store.findRecords(feed.collection, { ...asked, addedAfter }, { limit: pageLength, signal });
+    signal.throwIfAborted();
+    const page = await store.findRecords(feed.collection, { ...asked, addedAfter }, { limit: pageLength });
     const names = page.records.map(({ id, version }) => ({ id, versionKey: findVersionKey(version) ?? null }));
     const provenances = await store.findProvenance(feed.collection, names);
     for (const [place, name] of names.entries()) {

@@ -5,7 +5,7 @@ import { TaxiiError } from '../errors.ts';
 import { formatMicros } from '../stix/timestamp.ts';
 import type { Micros, ObjectPage, PageInfo, RecordPage, Store } from '../store/store.ts';
 import { everyVersion, type PageLimits, type PageRequest, planPage } from './page.ts';
-import type { PackablePage, Page, PageCache } from './page-cache.ts';
+import type { HasLeft, PackablePage, Page, PageCache } from './page-cache.ts';
 import type { Filters } from './query.ts';
 import type { ManifestRecord } from './resources.ts';
 
@@ -13,8 +13,8 @@ export interface Reading {
   readonly store: Store;
   readonly pages: PageCache;
   readonly limits: PageLimits;
-  /** Called when a page has to be searched: the signal ends that when nobody waits for it any more. */
-  readonly leaving?: () => AbortSignal;
+  /** Whether who asked has left; asked while a page is searched, which ends when nobody waits for it any more. */
+  readonly hasLeft?: HasLeft;
 }
 
 /** What is read: a collection, and how its API root wants empty pages. */
@@ -74,9 +74,9 @@ function toListing(name: string, items: readonly unknown[], page: RecordPage, so
 }
 
 function readEnvelope({ store, limits }: Reading, source: Source, { query, limit, ...request }: PageRequest) {
-  return async (signal: AbortSignal): Promise<Page> => {
+  return async (assertWanted: () => void): Promise<Page> => {
     if (query === undefined) return emptyOf(source);
-    const page = await store.findObjects(source.collection, query, { limit, maxBytes: limits.bytes, signal });
+    const page = await store.findObjects(source.collection, query, { limit, maxBytes: limits.bytes, assertWanted });
     return toEnvelope(page, source, request);
   };
 }
@@ -86,9 +86,9 @@ async function findRecords(
   { store }: Reading,
   { collection }: Source,
   { query, limit }: PageRequest,
-  signal: AbortSignal,
+  assertWanted: () => void,
 ): Promise<RecordPage | undefined> {
-  const page = query === undefined ? undefined : await store.findRecords(collection, query, { limit, signal });
+  const page = query === undefined ? undefined : await store.findRecords(collection, query, { limit, assertWanted });
   return page?.count === 0 ? undefined : page;
 }
 
@@ -103,15 +103,15 @@ type Kind = 'objects' | 'manifest' | 'object' | 'versions';
 
 /** The page: one that is kept, or what `read` makes now. */
 function findPage(
-  { pages, leaving }: Reading,
+  { pages, hasLeft }: Reading,
   kind: Kind,
   source: Source,
   request: PageRequest,
-  read: (signal: AbortSignal) => Promise<Page>,
+  read: (assertWanted: () => void) => Promise<Page>,
 ): Promise<PackablePage> {
   const key = `${kind} ${source.emptyObjects} ${request.key}`;
   const emptyAfter = findEmptyAfter(kind, source, request);
-  return pages.find({ collection: source.collection, key, read, ...emptyAfter }, leaving);
+  return pages.find({ collection: source.collection, key, read, ...emptyAfter }, hasLeft);
 }
 
 function unknownObject(id: string): TaxiiError {
@@ -136,8 +136,8 @@ function toManifestRecord({ id, dateAdded, version, specVersion }: RecordPage['r
 /** §5.3 */
 export function getManifest(reading: Reading, source: Source, filters: Filters): Promise<PackablePage> {
   const request = planPage(filters, source.collection, reading.limits);
-  return findPage(reading, 'manifest', source, request, async (signal) => {
-    const page = await findRecords(reading, source, request, signal);
+  return findPage(reading, 'manifest', source, request, async (assertWanted) => {
+    const page = await findRecords(reading, source, request, assertWanted);
     const records = page?.records.map(toManifestRecord) ?? [];
     return page === undefined ? emptyOf(source) : toListing('objects', records, page, source, request);
   });
@@ -151,8 +151,8 @@ function scopeOf(source: Source, id: string): string {
 export function getObject(reading: Reading, source: Source, id: string, filters: Filters): Promise<PackablePage> {
   const request = planPage({ ...filters, ids: [id] }, scopeOf(source, id), reading.limits);
   const read = readEnvelope(reading, source, request);
-  return findPage(reading, 'object', source, request, async (signal) => {
-    const page = await read(signal);
+  return findPage(reading, 'object', source, request, async (assertWanted) => {
+    const page = await read(assertWanted);
     if (page.count === 0) await requireObject(reading.store, source.collection, id);
     return page;
   });
@@ -161,8 +161,8 @@ export function getObject(reading: Reading, source: Source, id: string, filters:
 /** §5.8: the versions in the order in which they were added. */
 export function getVersions(reading: Reading, source: Source, id: string, filters: Filters): Promise<PackablePage> {
   const request = planPage({ ...filters, ids: [id] }, scopeOf(source, id), reading.limits, everyVersion);
-  return findPage(reading, 'versions', source, request, async (signal) => {
-    const page = await findRecords(reading, source, request, signal);
+  return findPage(reading, 'versions', source, request, async (assertWanted) => {
+    const page = await findRecords(reading, source, request, assertWanted);
     if (page === undefined) await requireObject(reading.store, source.collection, id);
     const versions = page?.records.map(({ version }) => version) ?? [];
     return page === undefined ? plainEmpty : toListing('versions', versions, page, source, request);

@@ -7,6 +7,7 @@
  */
 
 import { hash } from 'node:crypto';
+import { TaxiiError } from '../errors.ts';
 import type { CollectionState, Micros, Store } from '../store/store.ts';
 
 /** A page of a resource, ready to be sent. */
@@ -36,21 +37,24 @@ export interface PageQuestion {
   readonly key: string;
   /** The page where nothing was added later than this. It needs no search when that is known to be so. */
   readonly emptyAfter?: { readonly addedAfter: Micros; readonly page: Page };
-  /** Reads the page. The signal comes when everybody who waits for it has left. */
-  read(signal: AbortSignal): Promise<Page>;
+  /** Reads the page. Calls `assertWanted` now and then, which throws when everybody who waits for it has left. */
+  read(assertWanted: () => void): Promise<Page>;
 }
 
+/** Whether who asked for a page has left. */
+export type HasLeft = () => boolean;
+
 export interface PageCache {
-  /** The page as of now. `leaving`, called when the page has to be read, tells when who asked has left. */
-  find(question: PageQuestion, leaving?: () => AbortSignal): Promise<PackablePage>;
+  /** The page as of now. Rejects with `request-timeout` when all who wait for it have left before it was found. */
+  find(question: PageQuestion, hasLeft?: HasLeft): Promise<PackablePage>;
 }
 
 /** A page that is being read, for everybody who asks for it in the same generation. */
 interface Reading {
   readonly generation: number;
   readonly page: Promise<PackablePage>;
-  readonly ending: AbortController;
-  waiting: number;
+  /** Of each who waits for it. */
+  readonly waiting: HasLeft[];
 }
 
 interface Kept {
@@ -90,23 +94,6 @@ function makePackable(page: Page, onPacked: (bytes: number) => void = () => unde
       return present;
     },
   };
-}
-
-/** Waits for a page that others may wait for too; it is given up when the last of them has left. */
-function join(reading: Reading, signal: AbortSignal | undefined): Promise<PackablePage> {
-  reading.waiting += 1;
-  if (signal === undefined) return reading.page;
-  return new Promise((resolve, reject) => {
-    const leave = (): void => {
-      reading.waiting -= 1;
-      if (reading.waiting === 0) reading.ending.abort(signal.reason);
-      reject(signal.reason);
-    };
-    signal.addEventListener('abort', leave, { once: true });
-    const stay = (): void => signal.removeEventListener('abort', leave);
-    reading.page.finally(stay).then(resolve, reject);
-    if (signal.aborted) leave();
-  });
 }
 
 /**
@@ -193,32 +180,33 @@ export function createPageCache(store: Pick<Store, 'getCollectionState'>, maxByt
     name: string,
     { collection, read }: PageQuestion,
     { generation }: CollectionState,
-    signal: AbortSignal,
+    waiting: readonly HasLeft[],
   ): Promise<PackablePage> {
     const isRepeated = wasAsked(name);
-    const page = await read(signal);
+    const page = await read(() => {
+      if (waiting.every((hasLeft) => hasLeft()))
+        throw new TaxiiError('request-timeout', 'The client left before its page was found.');
+    });
     if (!isRepeated) return makePackable(page);
     const after = await store.getCollectionState(collection);
     return after.generation === generation ? keep(name, collection, page, generation) : makePackable(page);
   }
 
-  function startReading(name: string, question: PageQuestion, state: CollectionState): Reading {
-    const ending = new AbortController();
+  function startReading(name: string, question: PageQuestion, state: CollectionState, hasLeft: HasLeft): Reading {
+    const waiting = [hasLeft];
     const forget = (): void => {
       if (underWay.get(name) === reading) underWay.delete(name);
     };
-    const page = readPage(name, question, state, ending.signal).finally(forget);
-    const reading: Reading = { generation: state.generation, page, ending, waiting: 0 };
-    // Who comes when it was given up starts anew.
-    ending.signal.addEventListener('abort', forget, { once: true });
+    const page = readPage(name, question, state, waiting);
+    const reading: Reading = { generation: state.generation, page, waiting };
     underWay.set(name, reading);
-    // Each who waits hears of it; nobody may be left.
-    page.catch(() => undefined);
+    // Each who waits hears of a failure, too.
+    page.then(forget, forget);
     return reading;
   }
 
   return {
-    async find(question, leaving) {
+    async find(question, hasLeft = () => false) {
       const { collection, key, emptyAfter } = question;
       const state = await store.getCollectionState(collection);
       if (emptyAfter !== undefined && emptyAfter.addedAfter >= state.highWater) return makePackable(emptyAfter.page);
@@ -227,8 +215,9 @@ export function createPageCache(store: Pick<Store, 'getCollectionState'>, maxByt
       const present = findKept(name);
       if (present !== undefined) return present;
       const reading = underWay.get(name);
-      const isShared = reading?.generation === state.generation;
-      return join(isShared ? reading : startReading(name, question, state), leaving?.());
+      if (reading?.generation !== state.generation) return startReading(name, question, state, hasLeft).page;
+      reading.waiting.push(hasLeft);
+      return reading.page;
     },
   };
 }

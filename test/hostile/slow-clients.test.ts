@@ -5,7 +5,13 @@ import { createServer, type RequestListener, type Server, type ServerResponse } 
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { allowHalfOpen, awaitTurn, excuseWaiting, limitConnections, onDeparture } from '../../src/http/connections.ts';
+import {
+  allowHalfOpen,
+  awaitTurn,
+  excuseWaiting,
+  limitConnections,
+  watchDeparture,
+} from '../../src/http/connections.ts';
 import { defaultLimits } from '../../src/http/limits.ts';
 import { createOutbox } from '../../src/http/outbox.ts';
 import { firstOf } from '../../src/http/patience.ts';
@@ -251,14 +257,10 @@ describe('a client that does not read', () => {
 
 describe('a client that closes its side', () => {
   async function startSearching(halfOpenTimeout: number) {
-    const searches: { response: ServerResponse; hasLeft: boolean }[] = [];
+    const searches: { response: ServerResponse; hasLeft: () => boolean }[] = [];
     const search: RequestListener = async (request, response) => {
-      const one = { response, hasLeft: false };
       if (request.url === '/late') await until(() => request.socket.readableEnded);
-      searches.push(one);
-      onDeparture(request, response, halfOpenTimeout, () => {
-        one.hasLeft = true;
-      });
+      searches.push({ response, hasLeft: watchDeparture(request, response, halfOpenTimeout) });
     };
     return { port: await startBare(search, allowHalfOpen), searches };
   }
@@ -269,7 +271,7 @@ describe('a client that closes its side', () => {
     await until(() => searches.length === 1);
     early.end();
     askAndIgnore(port, rawRequest('GET /late')).end();
-    await until(() => searches.length === 2 && searches.every(({ hasLeft }) => hasLeft));
+    await until(() => searches.length === 2 && searches.every(({ hasLeft }) => hasLeft()));
     expect(searches.map(({ response }) => response.closed)).toEqual([false, false]);
   });
 
@@ -278,11 +280,11 @@ describe('a client that closes its side', () => {
     askAndIgnore(port).end();
     await until(() => searches[0]?.response.req.socket.readableEnded === true);
     await settled();
-    expect(searches[0]?.hasLeft).toBe(false);
+    expect(searches[0]?.hasLeft()).toBe(false);
     const gone = askAndIgnore(port);
     await until(() => searches.length === 2);
     gone.resetAndDestroy();
-    await until(() => searches[1]?.hasLeft === true);
+    await until(() => searches[1]?.hasLeft() === true);
   });
 });
 

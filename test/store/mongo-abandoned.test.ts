@@ -132,9 +132,9 @@ describeWith('mongodb', unfit, 'a block of slots that a call has left lying in M
     const writer = createObjectWriter(database, createTurns(database, timing), timing);
     const submissions = objects(1).map((version) => ({ submitter: 'ann', origin: null, version }));
     expect(await writer.addObjects(collection, submissions)).toMatchObject([{ outcome: 'added' }]);
-    // Five seconds for all, and half a second for each that follows, whose owner may be alive.
-    expect(time).toBeGreaterThan(7_000);
-    expect(time).toBeLessThan(8_000);
+    // Three seconds for all, and half a second for each that follows, whose owner may be alive.
+    expect(time).toBeGreaterThan(5_000);
+    expect(time).toBeLessThan(6_000);
   });
 
   test('of a process that died is finished by a sweep, where nobody writes any more', async () => {

@@ -352,52 +352,53 @@ describe('the cache', () => {
 });
 
 describe('those who leave', () => {
-  /** Two who wait for one page, each of whom can leave, and the signal of its reading. */
+  /** Two who wait for one page, each of whom can leave, and what its reading asks in between. */
   async function startTwo(pages: PageCache) {
     const gate = Promise.withResolvers<Page>();
-    const signals: AbortSignal[] = [];
-    const leavers = [new AbortController(), new AbortController()];
-    const read = (signal: AbortSignal) => {
-      signals.push(signal);
+    const asserts: (() => void)[] = [];
+    const left = [false, false];
+    const read = (assertWanted: () => void) => {
+      asserts.push(assertWanted);
       return gate.promise;
     };
     const question = { collection: 'c', key: 'page', read };
-    const asked = leavers.map(({ signal }) => pages.find(question, () => signal));
+    const asked = left.map((_, place) => pages.find(question, () => left[place] === true));
     for (const one of asked) one.catch(() => undefined);
     await nextTurn();
-    return { gate, signals, leavers, asked, question };
+    return { gate, asserts, left, asked, question };
   }
   const page: Page = { body: [Buffer.from('a page')], tag: 'a', count: 1 };
 
   test('leave a page to the others', async () => {
-    const { gate, signals, leavers, asked } = await startTwo(makeCache(mebibyte).pages);
-    leavers[0]?.abort(new Error('left'));
-    await expect(asked[0]).rejects.toThrow('left');
-    expect(signals.map(({ aborted }) => aborted)).toEqual([false]);
+    const { gate, asserts, left, asked } = await startTwo(makeCache(mebibyte).pages);
+    left[0] = true;
+    expect(asserts).toHaveLength(1);
+    expect(asserts[0]).not.toThrow();
     gate.resolve(page);
     expect(textOf((await asked[1]) as Page)).toBe('a page');
   });
 
   test('end the reading when nobody is left, and the next one begins anew', async () => {
     const { pages } = makeCache(mebibyte);
-    const { gate, signals, leavers, question } = await startTwo(pages);
-    for (const leaver of leavers) leaver.abort(new Error('left'));
-    expect(signals.map(({ aborted }) => aborted)).toEqual([true]);
-    const next = pages.find(question);
-    await nextTurn();
-    expect(signals).toHaveLength(2);
-    gate.resolve(page);
-    expect(textOf(await next)).toBe('a page');
+    const { gate, asserts, left, asked, question } = await startTwo(pages);
+    left.fill(true);
+    expect(asserts[0]).toThrow('The client left before its page was found.');
+    gate.reject(new Error('ended'));
+    for (const one of asked) await expect(one).rejects.toThrow('ended');
+    const read = async () => page;
+    expect(textOf(await pages.find({ ...question, read }))).toBe('a page');
   });
 
-  test('are told so when they had left before', async () => {
+  test('are followed by who comes before the reading has noticed', async () => {
     const { pages } = makeCache(mebibyte);
-    const read = async (signal: AbortSignal) => {
-      expect(signal.aborted).toBe(false);
-      return page;
-    };
-    const left = AbortSignal.abort(new Error('left'));
-    await expect(pages.find({ collection: 'c', key: 'k', read }, () => left)).rejects.toThrow('left');
+    const { gate, asserts, left, question } = await startTwo(pages);
+    left.fill(true);
+    const late = pages.find(question, () => false);
+    await nextTurn();
+    expect(asserts).toHaveLength(1);
+    expect(asserts[0]).not.toThrow();
+    gate.resolve(page);
+    expect(textOf(await late)).toBe('a page');
   });
 });
 

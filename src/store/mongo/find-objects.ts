@@ -240,7 +240,7 @@ export function createPageFinder(connection: Connection) {
   /** Goes on up to `stable`, judging the versions of the best index in slices. */
   async function judgeSlices(plan: Plan, progress: Progress, bounds: PageBounds, stable: Micros): Promise<void> {
     for (;;) {
-      bounds.signal?.throwIfAborted();
+      bounds.assertWanted?.();
       const { filter, options } = findInOrder(plan, progress.position, stable, sliceRows);
       const slice = await ask(rows.find(filter, { ...options, projection: fields.judged }).toArray());
       for (const row of slice) {
@@ -277,7 +277,7 @@ export function createPageFinder(connection: Connection) {
       plan.isByPlace,
       () => findState(collection),
       (stable) => {
-        bounds.signal?.throwIfAborted();
+        bounds.assertWanted?.();
         return readStretch(plan, progress, bounds, stable, wanted);
       },
     );
@@ -291,7 +291,7 @@ export function createPageFinder(connection: Connection) {
     bounds: PageBounds,
     wanted: Fields,
   ): Promise<PageInfo & { readonly rows: readonly SlotRow[] }> {
-    bounds.signal?.throwIfAborted();
+    bounds.assertWanted?.();
     const plan = planQuery(collection, query);
     const nothing = { count: 0, first: undefined, last: undefined, more: false, rows: [] };
     if (plan === undefined) return nothing;

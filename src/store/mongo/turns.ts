@@ -43,7 +43,7 @@ import {
 } from './documents.ts';
 
 // How long the lowest block may stay before others finish it. Shorter only makes more work, longer only waits longer.
-const patienceMs = 5_000;
+const patienceMs = 3_000;
 // The same for one that was open already while others lay there for so long: processes that die together cost one wait.
 const laterPatienceMs = 500;
 const firstPauseMs = 1;

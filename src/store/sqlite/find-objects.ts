@@ -263,13 +263,13 @@ export function createPageFinder(db: Database.Database, { sliceRows, pageRows }:
       return isComplete;
     };
     while (wasLarge) await nextTurn();
-    bounds.signal?.throwIfAborted();
+    bounds.assertWanted?.();
     while (!inSnapshot(findAndShow)) {
       // A short page: what follows is found by the next one.
       progress.more = progress.count > 0 && progress.examined >= pageRows;
       if (progress.more) break;
       await nextTurn();
-      bounds.signal?.throwIfAborted();
+      bounds.assertWanted?.();
     }
     if (progress.bytes > largePageBytes) {
       wasLarge = true;
