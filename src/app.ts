@@ -55,10 +55,11 @@ function inTurn(...handlers: readonly RequestHandler[]): RequestHandler {
   };
 }
 
-/** Lets requests for all other paths pass, without trying the expressions that Express makes of paths. */
+/** Lets all requests pass but those that read these paths, without trying the expressions that Express makes of paths. */
 function onlyAt(paths: readonly string[], handler: RequestHandler): RequestHandler {
   const own = new Set(paths);
-  return (request, response, next) => (own.has(request.path) ? handler(request, response, next) : next());
+  const isMeant = ({ method, path }: Request): boolean => own.has(path) && (method === 'GET' || method === 'HEAD');
+  return (request, response, next) => (isMeant(request) ? handler(request, response, next) : next());
 }
 
 /** How often a header field is given. Node joins some that are repeated and takes the first of others. */
@@ -100,8 +101,8 @@ function collapseSlashes(request: Request): void {
 
 /**
  * The fields of an API that shows nothing in a browser, names and values in turn, without those that old browsers alone
- * know. HSTS speaks for this host alone: others of
- * the domain are not ours. They are the same for all answers, so they are made once.
+ * know. HSTS speaks for this host alone: others of the domain are not ours. They are the same for all answers, so they are
+ * made once.
  */
 function secureFields(isHttps: boolean): readonly string[] {
   const secure = helmet({
@@ -174,7 +175,7 @@ export function createApp({
       onlyAt(['/healthz', '/healthz/', '/readyz', '/readyz/'], health),
       logRequests(log, accessLog, trustedProxy.length > 0),
       ...[prepare(corsOrigins, isHttps), answerPreflights],
-      onlyAt(['/'], express.Router().get('/', createLanding(taxii))),
+      onlyAt(['/'], createLanding(taxii)),
     ),
   );
   app.use(identify(authenticator));

@@ -11,7 +11,7 @@ import { loadConfig } from '../config.ts';
 import { codeOf, OperatorError, TaxiiError } from '../errors.ts';
 import { createScanner } from '../stix/scan.ts';
 import { openStore } from '../store/open-store.ts';
-import type { Store } from '../store/store.ts';
+import type { PageBounds, Store } from '../store/store.ts';
 import { loadApiRoots } from '../taxii/api-roots.ts';
 import { type PageLimits, planPage } from '../taxii/page.ts';
 import { type Filters, parseFilters } from '../taxii/query.ts';
@@ -57,9 +57,10 @@ async function* readPages(
   limits: PageLimits,
   signal?: AbortSignal,
 ): AsyncGenerator<{ readonly texts: Buffer; readonly count: number }> {
+  const assertWanted = () => signal?.throwIfAborted();
+  const bounds: PageBounds = { limit: limits.size, maxBytes: limits.bytes, assertWanted };
   let { query } = planPage(filters, collection, limits);
   while (query !== undefined) {
-    const bounds = { limit: limits.size, maxBytes: limits.bytes, ...(signal && { signal }) };
     const page = await store.findObjects(collection, query, bounds);
     if (page.count > 0) yield page;
     query = page.more && page.last !== undefined ? { ...query, addedAfter: page.last } : undefined;

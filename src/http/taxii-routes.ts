@@ -156,7 +156,8 @@ function onPage(
   return onCollection(roots, { read: true }, parameters, async (input) => {
     const { request, response } = input;
     const hasLeft = watchDeparture(request, response, http.halfOpenTimeout);
-    sendPage(response, await operation({ store, pages, limits, hasLeft }, input), outbox);
+    const page = await operation({ store, pages, limits, hasLeft }, input);
+    if (!response.closed) sendPage(response, page, outbox);
   });
 }
 

@@ -388,7 +388,7 @@ export interface Store {
   /** Drops statuses that completed before, `limit` of them at most. Resolves to how many went; 0: none is left to go. */
   dropStatuses(completedBefore: Micros, limit: number): Promise<number>;
 
-  /** The record may be shared with others who ask, and be frozen then. */
+  /** The record may be shared with others who ask. Nobody changes it. */
   findRecord(kind: string, id: string): Promise<StoredRecord | undefined>;
   /** Records of a kind, ascending by id. */
   queryRecords(kind: string, query: RecordQuery): Promise<StoredRecord[]>;

@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { findVersionKey, formatMicros } from '../stix/timestamp.ts';
-import type { Store, VersionName } from '../store/store.ts';
+import type { RecordBounds, Store, VersionName } from '../store/store.ts';
 import { everyVersion } from '../taxii/page.ts';
 import { type Feed, principalOf } from './feed.ts';
 import { findOrigin, type PullJob, progress } from './pull.ts';
@@ -65,9 +65,9 @@ async function compare(store: Store, { feed, upstream, signal }: PullJob, has: L
   const gone: VersionName[] = [];
   let brought = 0;
   let addedAfter = 0;
+  const bounds: RecordBounds = { limit: pageLength, assertWanted: () => signal.throwIfAborted() };
   for (;;) {
-    signal.throwIfAborted();
-    const page = await store.findRecords(feed.collection, { ...asked, addedAfter }, { limit: pageLength });
+    const page = await store.findRecords(feed.collection, { ...asked, addedAfter }, bounds);
     const names = page.records.map(({ id, version }) => ({ id, versionKey: findVersionKey(version) ?? null }));
     const provenances = await store.findProvenance(feed.collection, names);
     for (const [place, name] of names.entries()) {

@@ -2,7 +2,7 @@
 
 import { createScanner } from '../stix/scan.ts';
 import { findMicros, formatMicros, versionKeyOfMicros } from '../stix/timestamp.ts';
-import type { Micros, Store } from '../store/store.ts';
+import type { Micros, PageBounds, Store } from '../store/store.ts';
 import { parseVersions } from '../taxii/query.ts';
 import type { Feed } from './feed.ts';
 import type { Session } from './feed-state.ts';
@@ -99,7 +99,8 @@ function queryOf({ filters }: Feed, addedAfter: number) {
 /** Sends everything that was added after the position, to where there is nothing more now. */
 export async function push(deps: PushDeps, job: PushJob, target: Target): Promise<void> {
   const { feed, session, signal } = job;
-  const bounds = { limit: feed.pageSize, maxBytes: pageBytes, signal };
+  const assertWanted = () => signal.throwIfAborted();
+  const bounds: PageBounds = { limit: feed.pageSize, maxBytes: pageBytes, assertWanted };
   for (;;) {
     const after = Number(session.state().position?.added_after ?? findMicros(feed.filters.addedAfter ?? '') ?? 0);
     const page = await deps.store.findObjects(feed.collection, queryOf(feed, after), bounds);

@@ -86,7 +86,8 @@ async function assertWanted({ store }: RunDeps, feed: Feed): Promise<void> {
   const now = await findFeed(store, feed.name);
   if (now === undefined) throw new Stopped('it was removed');
   if (now.paused && !feed.paused) throw new Stopped('it was paused');
-  if (now.revision !== feed.revision) throw new Stopped('its settings were changed');
+  if (now.revision !== feed.revision || now.createdAt !== feed.createdAt)
+    throw new Stopped('its settings were changed');
 }
 
 /** Keeps the lock, and ends the run at its deadline or when the operator says so, until `over` is aborted. */
@@ -248,7 +249,7 @@ async function conclude(deps: RunDeps, began: Feed, session: Session, ended: End
   const next = nextRunAt(feed, Date.parse(run.beganAt), clock.now(), ending, clock.random);
   const planned = next === undefined ? null : new Date(next).toISOString();
   // Before the lock goes: who removes the feed then finds all of it.
-  await remember(store, feed.name, report);
+  if (found !== undefined) await remember(store, feed.name, report);
   await session.update((state) => ({
     run: null,
     lastRun: report,

@@ -181,11 +181,13 @@ export function createPageCache(store: Pick<Store, 'getCollectionState'>, maxByt
     { collection, read }: PageQuestion,
     { generation }: CollectionState,
     waiting: readonly HasLeft[],
+    giveUp: () => void,
   ): Promise<PackablePage> {
     const isRepeated = wasAsked(name);
     const page = await read(() => {
-      if (waiting.every((hasLeft) => hasLeft()))
-        throw new TaxiiError('request-timeout', 'The client left before its page was found.');
+      if (!waiting.every((hasLeft) => hasLeft())) return;
+      giveUp();
+      throw new TaxiiError('request-timeout', 'The client left before its page was found.');
     });
     if (!isRepeated) return makePackable(page);
     const after = await store.getCollectionState(collection);
@@ -194,11 +196,13 @@ export function createPageCache(store: Pick<Store, 'getCollectionState'>, maxByt
 
   function startReading(name: string, question: PageQuestion, state: CollectionState, hasLeft: HasLeft): Reading {
     const waiting = [hasLeft];
+    let reading: Reading | undefined;
+    // Who comes when it was given up starts anew.
     const forget = (): void => {
       if (underWay.get(name) === reading) underWay.delete(name);
     };
-    const page = readPage(name, question, state, waiting);
-    const reading: Reading = { generation: state.generation, page, waiting };
+    const page = readPage(name, question, state, waiting, forget);
+    reading = { generation: state.generation, page, waiting };
     underWay.set(name, reading);
     // Each who waits hears of a failure, too.
     page.then(forget, forget);

@@ -75,6 +75,13 @@ describe('the landing page', () => {
     expect((await page({ method: 'HEAD' })).text).toBe('');
   });
 
+  test('takes no other method from those that TAXII answers', async () => {
+    for (const method of ['OPTIONS', 'POST', 'DELETE']) {
+      const answer = await closed.get('/', { ...anonymous, method });
+      expect([method, answer.status, answer.headers['content-type']]).toEqual([method, 401, taxii]);
+    }
+  });
+
   test('is the same for who is logged in, and for who logs in wrongly', async () => {
     const { text } = await page();
     expect((await page({ as: 'boss' })).text).toBe(text);

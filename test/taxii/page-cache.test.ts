@@ -383,10 +383,11 @@ describe('those who leave', () => {
     const { gate, asserts, left, asked, question } = await startTwo(pages);
     left.fill(true);
     expect(asserts[0]).toThrow('The client left before its page was found.');
-    gate.reject(new Error('ended'));
-    for (const one of asked) await expect(one).rejects.toThrow('ended');
+    // Before the reading has come to its end.
     const read = async () => page;
     expect(textOf(await pages.find({ ...question, read }))).toBe('a page');
+    gate.reject(new Error('ended'));
+    for (const one of asked) await expect(one).rejects.toThrow('ended');
   });
 
   test('are followed by who comes before the reading has noticed', async () => {

@@ -22,7 +22,7 @@ function dropFrom(queue: string): string {
 /** The SQL of the access log. Exported for the test that explains it. */
 export const accessSql = {
   accessBatches: `SELECT seq, until, entries FROM access_batches
-    WHERE collection = ? AND until >= ? AND since <= ? ORDER BY until DESC`,
+    WHERE collection = ? AND until BETWEEN ? AND ? AND since <= ? ORDER BY until DESC`,
   accessDropOfUsers: dropFrom('seq > 0'),
   accessDropOfNobody: dropFrom('seq <= 0'),
 } as const;
@@ -70,40 +70,40 @@ export interface AccessRecords {
   readonly totals: readonly AccessTotals[];
 }
 
+/** A row while it is put together. */
+interface Group {
+  readonly isOfUsers: boolean;
+  readonly collection: string;
+  since: Micros;
+  until: Micros;
+  readonly packed: Packed[];
+}
+
 /** Makes ready for the table what came in one call. */
 export function packAccess(entries: readonly AccessEntry[]): AccessRecords {
-  const groups = new Map<string, AccessEntry[]>();
+  const groups = new Map<string, Group>();
   const totals = new Map<string, AccessTotals>();
   for (const entry of entries) {
     const { at, user, collection } = entry;
-    const name = `${user !== null} ${collection}`;
-    const group = groups.get(name);
-    if (group === undefined) groups.set(name, [entry]);
-    else group.push(entry);
+    const isOfUsers = user !== null;
+    const name = `${isOfUsers} ${collection}`;
+    const group = groups.get(name) ?? { isOfUsers, collection, since: at, until: at, packed: [] };
+    groups.set(name, group);
+    group.since = Math.min(group.since, at);
+    group.until = Math.max(group.until, at);
+    group.packed.push(pack(entry));
     if (user === null) continue;
     const { requests, lastAt } = totals.get(user) ?? { requests: 0, lastAt: at };
     totals.set(user, { user, requests: requests + 1, lastAt: Math.max(lastAt, at) });
   }
-  const batches = [...groups.values()].map((group): Batch => {
-    const times = group.map(({ at }) => at);
-    const [{ collection, user }] = group as [AccessEntry];
-    const [since, until] = [Math.min(...times), Math.max(...times)];
-    const texts = JSON.stringify(group.map(pack));
-    return { isOfUsers: user !== null, collection, since, until, count: group.length, entries: texts };
-  });
+  const batches = [...groups.values()].map(
+    ({ packed, ...group }): Batch => ({ ...group, count: packed.length, entries: JSON.stringify(packed) }),
+  );
   return { batches, totals: [...totals.values()] };
 }
 
 /** Where an entry stands in the order of `findAccess`. */
 type Position = readonly [at: Micros, number: number];
-
-// Before everything: times are safe integers.
-const newest: Position = [Number.MAX_SAFE_INTEGER, 0];
-
-function parsePosition(next: string | undefined): Position {
-  const [, at, number] = /^(\d{1,16})\.(-?\d{1,16})$/.exec(next ?? '') ?? [];
-  return at === undefined || number === undefined ? newest : [Number(at), Number(number)];
-}
 
 /** Whether `a` comes after `b`, the newest being first. */
 function isBehind([at, number]: Position, [otherAt, otherNumber]: Position): boolean {
@@ -113,52 +113,80 @@ function isBehind([at, number]: Position, [otherAt, otherNumber]: Position): boo
 interface Placed {
   readonly position: Position;
   readonly entry: AccessEntry;
+  /** Of the row that it is in. */
+  readonly until: Micros;
 }
 
 function newestFirst({ position: a }: Placed, { position: b }: Placed): number {
   return isBehind(a, b) ? 1 : -1;
 }
 
+/** Where a walk goes on: behind an entry. No row whose newest entry is newer than `until` has any that is left. */
+interface Start {
+  readonly position: Position;
+  readonly until: Micros;
+}
+
+// Before everything: times are safe integers.
+const beginning: Start = { position: [Number.MAX_SAFE_INTEGER, 0], until: Number.MAX_SAFE_INTEGER };
+
+function parseStart(next: string | undefined): Start {
+  const [, at, number, until] = /^(\d{1,16})\.(-?\d{1,16})\.(\d{1,16})$/.exec(next ?? '') ?? [];
+  if (at === undefined || number === undefined || until === undefined) return beginning;
+  return { position: [Number(at), Number(number)], until: Number(until) };
+}
+
+interface Row {
+  readonly seq: number;
+  readonly until: Micros;
+  readonly entries: string;
+}
+
 /** The methods of the contract that read the access log. */
 export function createAccessReader(db: Database.Database) {
-  const batches = db.prepare<[string, Micros, Micros], { seq: number; until: Micros; entries: string }>(
-    accessSql.accessBatches,
-  );
+  const batches = db.prepare<[string, Micros, Micros, Micros], Row>(accessSql.accessBatches);
   const totals = db.prepare<[], AccessTotals>(allTotalsSql);
 
-  /** The entries behind the position, the newest first. Rows overlap: each has the requests that ended at about one time. */
-  function* walk({ collection, since, user }: AccessQuery, start: Position): Generator<Placed> {
+  /** What a row has behind the position. */
+  function readRow({ seq, until, entries }: Row, { collection, since, user }: AccessQuery, start: Start): Placed[] {
+    const list: readonly Packed[] = JSON.parse(entries);
+    const placed = list.map((packed, place): Placed => {
+      const entry = unpack(collection, packed);
+      return { position: [entry.at, seq - list.length + 1 + place], entry, until };
+    });
+    return placed.filter(
+      ({ position, entry }) =>
+        entry.at >= since && isBehind(position, start.position) && (user === undefined || entry.user === user),
+    );
+  }
+
+  /**
+   * The first `count` entries behind a position, the newest first, and those that were read along. Rows overlap: each has
+   * the requests that ended at about one time.
+   */
+  function collect(query: AccessQuery, start: Start, count: number): { found: Placed[]; waiting: Placed[] } {
+    const found: Placed[] = [];
     let waiting: Placed[] = [];
-    for (const { seq, until, entries } of batches.iterate(collection, since, start[0])) {
+    for (const row of batches.iterate(query.collection, query.since, start.until, start.position[0])) {
       // Neither this row nor those that follow have anything newer.
-      const ready = waiting.findLastIndex(({ position }) => position[0] > until) + 1;
-      yield* waiting.splice(0, ready);
-      const list: readonly Packed[] = JSON.parse(entries);
-      const placed = list.map((packed, place): Placed => {
-        const entry = unpack(collection, packed);
-        return { position: [entry.at, seq - list.length + 1 + place], entry };
-      });
-      const wanted = placed.filter(
-        ({ position, entry }) =>
-          entry.at >= since && isBehind(position, start) && (user === undefined || entry.user === user),
-      );
-      waiting = [...waiting, ...wanted].sort(newestFirst);
+      const ready = waiting.findLastIndex(({ position }) => position[0] > row.until) + 1;
+      found.push(...waiting.splice(0, ready));
+      waiting = [...waiting, ...readRow(row, query, start)].sort(newestFirst);
+      if (found.length >= count) return { found, waiting };
     }
-    yield* waiting;
+    return { found: [...found, ...waiting], waiting: [] };
   }
 
   return {
     findAccess(query: AccessQuery, limit: number): AccessPage {
-      const found: Placed[] = [];
-      for (const placed of walk(query, parsePosition(query.next))) {
-        found.push(placed);
-        if (found.length > limit) break;
-      }
-      const end = found[limit - 1];
-      return {
-        entries: found.slice(0, limit).map(({ entry }) => entry),
-        next: found.length > limit && end !== undefined ? end.position.join('.') : undefined,
-      };
+      const { found, waiting } = collect(query, parseStart(query.next), limit + 1);
+      const page = found.slice(0, limit);
+      const entries = page.map(({ entry }) => entry);
+      const end = page.at(-1);
+      const rest = [...found.slice(limit), ...waiting];
+      if (end === undefined || rest.length === 0) return { entries, next: undefined };
+      const until = rest.reduce((latest, one) => Math.max(latest, one.until), 0);
+      return { entries, next: [...end.position, until].join('.') };
     },
     listAccessTotals: (): AccessTotals[] => totals.all(),
   };

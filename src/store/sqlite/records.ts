@@ -27,18 +27,15 @@ interface RecordRow {
   readonly document: string;
 }
 
+const freeze = (_name: string, value: unknown): unknown => Object.freeze(value);
+
+/** A record that may be given to everybody who asks: nobody can change it. */
 function toRecord({ id, revision, document }: RecordRow): StoredRecord {
-  return { id, revision, document: JSON.parse(document) };
+  return Object.freeze({ id, revision, document: JSON.parse(document, freeze) });
 }
 
 /** Longer documents are few, and seldom asked for. */
 const maxRemembered = 4_096;
-
-/** A record that is given to everybody who asks: nobody can change it. */
-function toShared(row: RecordRow): StoredRecord {
-  const freeze = (_key: string, value: unknown): unknown => Object.freeze(value);
-  return Object.freeze({ id: row.id, revision: row.revision, document: JSON.parse(row.document, freeze) });
-}
 
 /** The methods of the contract that read records and statuses. `unchanged` remembers what is asked for again and again. */
 export function createRecordReader(db: Database.Database, unchanged: Unchanged = (_name, read) => read()) {
@@ -48,11 +45,13 @@ export function createRecordReader(db: Database.Database, unchanged: Unchanged =
   const status = db.prepare<[string, string], KeptStatus>(recordSql.status);
   return {
     findRecord(kind: string, id: string): StoredRecord | undefined {
+      let length = 0;
       const read = (): StoredRecord | undefined => {
         const row = one.get(kind, id);
-        return row && (row.document.length <= maxRemembered ? toShared(row) : toRecord(row));
+        length = row?.document.length ?? 0;
+        return row && toRecord(row);
       };
-      return unchanged(`record ${kind} ${id}`, read, (found) => found === undefined || Object.isFrozen(found));
+      return unchanged(`record ${kind} ${id}`, read, () => length <= maxRemembered);
     },
     queryRecords(kind: string, { key, after = '', limit }: RecordQuery): StoredRecord[] {
       const rows =

@@ -199,7 +199,7 @@ function createReader(db: Database.Database, unchanged: Unchanged) {
       ),
 
     getCollectionState(collection: string): CollectionState {
-      const found = unchanged(`state ${collection}`, () => state.get(collection));
+      const found = unchanged(`state ${collection}`, () => Object.freeze(state.get(collection)));
       return found ?? { collection, highWater: 0, generation: 0, versions: 0, bytes: 0 };
     },
 

@@ -6,8 +6,9 @@
 
 import type Database from 'better-sqlite3';
 
-/** What is remembered at most; then all of it is forgotten. */
+/** What is remembered at most; then all of it is forgotten. Strangers choose names, so they are bounded, too. */
 const maxKept = 1_000;
+const longestName = 300;
 
 /**
  * Yields what `read` would, or what it yielded since the last change, under a name that says all that it depends on. What is
@@ -40,7 +41,7 @@ export function createUnchanged(db: Database.Database): Unchanged {
     forgetOutdated();
     if (kept.has(name)) return kept.get(name) as T;
     const found = read();
-    if (!isSmall(found)) return found;
+    if (name.length > longestName || !isSmall(found)) return found;
     if (kept.size >= maxKept) kept.clear();
     kept.set(name, found);
     return found;
