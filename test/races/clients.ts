@@ -177,7 +177,12 @@ async function readEntries(client: Client, path: string, from: string): Promise<
   }
 }
 
-/** The versions that `versions` selects and that were added after `from`, in collection order. */
+const mostReads = 5;
+
+/**
+ * The versions that `versions` selects and that were added after `from`, in collection order, of a collection that nobody
+ * publishes into any more.
+ */
 export async function readAll(
   client: Client,
   collection: string,
@@ -185,10 +190,12 @@ export async function readAll(
   from: string = start,
 ): Promise<Reference> {
   const query = `?match[version]=${versions}`;
-  return {
-    texts: await readEntries(client, `${collection}objects/${query}`, from),
-    records: await readEntries(client, `${collection}manifest/${query}`, from),
-  };
+  for (let reads = 1; ; reads += 1) {
+    const texts = await readEntries(client, `${collection}objects/${query}`, from);
+    const records = await readEntries(client, `${collection}manifest/${query}`, from);
+    // In between there may have appeared what a process that died had begun, and others have finished for it.
+    if (texts.length === records.length || reads === mostReads) return { texts, records };
+  }
 }
 
 /** Whether each status is still served to who submitted it, as the 202 had it. */
