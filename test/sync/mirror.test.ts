@@ -6,6 +6,7 @@ import type { MirrorLimits } from '../../src/sync/mirror.ts';
 import { runFeed, usualRun } from '../../src/sync/run.ts';
 import { SourceError } from '../../src/sync/source.ts';
 import { useStore } from '../hub/use-store.ts';
+import { newId, time, version } from '../store/versions.ts';
 import { newAddress, type StixObject } from '../support/stix-objects.ts';
 import { newIdentity } from '../support/taxii-server.ts';
 import { batch, createLab, fakeSource, type Lab, type Version } from './feed-lab.ts';
@@ -45,18 +46,8 @@ describe('mirrored deletions', () => {
   test('take away what the upstream has no more, observables too, and nothing that others published', async () => {
     const [kept, gone, address, goneAddress] = [newIdentity(), newIdentity(), newAddress(), newAddress()];
     const { own, mirror } = await brought([kept, gone, address, goneAddress]);
-    const published = newIdentity();
-    await store().addObjects(own.collection.id, 'alice', [
-      {
-        text: JSON.stringify(published),
-        id: published.id,
-        type: 'identity',
-        specVersion: '2.1',
-        version: String(published.modified),
-        versionKey: '2024-05-06T07:08:09',
-        digest: null,
-      },
-    ]);
+    const published = version(newId('identity'), time(1));
+    await store().addObjects(own.collection.id, 'alice', [published]);
     const result = await mirror(versionsOf([kept, address as StixObject]));
     expect(result).toMatchObject({ outcome: 'completed', counts: { ...noCounts, gone: 2 } });
     expect(await own.ids()).toEqual([kept.id, address.id, published.id]);

@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, describe, expect, test } from '@jest/globals';
 import { getState, noCounts } from '../../src/sync/feed-state.ts';
 import { createFolderTarget } from '../../src/sync/folder-target.ts';
 import type { Target } from '../../src/sync/push.ts';
@@ -12,7 +12,7 @@ import type { TaxiiClient } from '../../src/sync/taxii-client.ts';
 import type { StatusResource } from '../../src/sync/taxii-resources.ts';
 import { createTaxiiTarget } from '../../src/sync/taxii-target.ts';
 import { useStore } from '../hub/use-store.ts';
-import { newAddress } from '../support/stix-objects.ts';
+import { newId, observable, time, version } from '../store/versions.ts';
 import { newIdentity } from '../support/taxii-server.ts';
 import { collect } from './collect.ts';
 import { batch, createLab, fakeSource, type Lab } from './feed-lab.ts';
@@ -27,7 +27,6 @@ function newLab(): Lab {
   return lab;
 }
 
-beforeAll(() => undefined);
 afterAll(() => labs[0]?.close());
 
 const upstream = 'https://up.example/root/collections/1/';
@@ -86,47 +85,27 @@ describe('a run that pushes', () => {
   test('sends nothing back to where it came from', async () => {
     const lab = newLab();
     await fill(lab, [newIdentity()]);
-    const own = newIdentity();
-    await store().addObjects(lab.collection.id, 'alice', [
-      {
-        text: JSON.stringify(own),
-        id: own.id,
-        type: 'identity',
-        specVersion: '2.1',
-        version: String(own.modified),
-        versionKey: '2024-05-06T07:08:09',
-        digest: null,
-      },
-    ]);
+    const own = version(newId('identity'), time(1));
+    await store().addObjects(lab.collection.id, 'alice', [own]);
     const { target, got } = collector(upstream);
     lab.pushTo(target);
     const feed = await lab.addFeed({}, 'push');
     expect(await runFeed(lab.deps, feed, usualRun, never)).toMatchObject({
       counts: { ...noCounts, added: 1, withheld: 1 },
     });
-    expect(got).toEqual([JSON.stringify(own)]);
+    expect(got).toEqual([own.text]);
   });
 
   test('sends its own version of an object that has none, though a later one came from there', async () => {
     const lab = newLab();
-    const own = newAddress();
-    await store().addObjects(lab.collection.id, 'alice', [
-      {
-        text: JSON.stringify(own),
-        id: own.id,
-        type: 'ipv4-addr',
-        specVersion: '2.1',
-        version: null,
-        versionKey: null,
-        digest: 'own',
-      },
-    ]);
-    await fill(lab, [{ ...own, x_more: 1 }]);
+    const own = observable(newId('ipv4-addr'), { value: '198.51.100.7' });
+    await store().addObjects(lab.collection.id, 'alice', [own]);
+    await fill(lab, [{ ...JSON.parse(own.text), x_more: 1 }]);
     const { target, got } = collector(upstream);
     lab.pushTo(target);
     const feed = await lab.addFeed({}, 'push');
     expect(await runFeed(lab.deps, feed, usualRun, never)).toMatchObject({ counts: { added: 1, withheld: 1 } });
-    expect(got).toEqual([JSON.stringify(own)]);
+    expect(got).toEqual([own.text]);
   });
 
   test('sends only the versions that it is to send', async () => {
