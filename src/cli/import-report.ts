@@ -71,7 +71,7 @@ export class Tally {
     const findings: Finding[] = [];
     for (const { outcome, line, index, id, version, errors, warnings } of verdicts) {
       this.#warnings += warnings.length;
-      if (outcome !== 'failed') this[outcome] += 1;
+      if (outcome === 'added' || outcome === 'duplicate') this[outcome] += 1;
       if (outcome === 'failed' || warnings.length > 0) {
         findings.push({ file, line, index, id, version, errors, ...(warnings.length > 0 && { warnings }) });
       }

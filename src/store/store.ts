@@ -39,7 +39,23 @@ export type AddOutcome =
       readonly outcome: 'other-creator' | 'created-changed' | 'revoked';
       readonly dateAdded: Micros;
       readonly given: string | null;
-    };
+    }
+  /** The version was deleted here, and `Delivery` says that it stays away: nothing stored, the date_added that it had. */
+  | { readonly outcome: 'withheld'; readonly dateAdded: Micros };
+
+/** What holds of all versions of a call that adds some. */
+export interface Delivery {
+  /**
+   * A text of at most 2048 characters that many versions have in common, kept with each that is added: a feed tells by it
+   * whence it had them.
+   */
+  readonly origin?: string;
+  /**
+   * A version that was deleted here, as `findTombstones` tells, or that was here when the call began and is deleted
+   * meanwhile, is withheld, unless it was this user who deleted it.
+   */
+  readonly withholdDeleted?: { readonly exceptBy: string };
+}
 
 /** Names a version of an object. */
 export interface VersionName {
@@ -325,15 +341,12 @@ export interface Store {
    *
    * Versions with a key of their own are held against what the collection has at that moment, those before them in the
    * call included: README.md says which are refused, and why the order of arrival refuses none that is legal.
-   *
-   * `origin`, a text of at most 2048 characters that many versions have in common, is kept with each that is added: a feed
-   * tells by it whence it had them.
    */
   addObjects(
     collection: string,
     submitter: string,
     versions: readonly NewVersion[],
-    origin?: string,
+    delivery?: Delivery,
   ): Promise<AddOutcome[]>;
 
   /** One page of objects, ascending by date_added. */

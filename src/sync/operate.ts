@@ -120,7 +120,7 @@ function retryPull(deps: OperateDeps, feed: Feed): Retry {
     const origins = Map.groupBy(entries.keys(), (place) => entries[place]?.origin ?? '');
     for (const [origin, places] of origins) {
       const texts = places.map((place) => entries[place]?.text ?? '');
-      const stored = await storeTexts(deps, { feed, collection }, texts, origin);
+      const stored = await storeTexts(deps, { feed, collection }, texts, { origin });
       for (const place of stored.here) here.add(places[place] ?? -1);
       const at = new Date(deps.clock.now()).toISOString();
       await quarantine(deps.store, feed.name, stored.refused, { at, origin });

@@ -1,6 +1,6 @@
 /** Pulling: what a source yields goes through the door of every publication, and the position is kept after each batch. */
 
-import type { AddOutcome, Store, VersionName } from '../store/store.ts';
+import type { Delivery } from '../store/store.ts';
 import type { Collection } from '../taxii/api-roots.ts';
 import { type Slice, Slicer } from '../taxii/receive.ts';
 import { type Verdict, type WriteDeps, writeObjects } from '../taxii/write.ts';
@@ -61,38 +61,6 @@ export function findOrigin(text: string | null): Origin | undefined {
   }
 }
 
-/** Which of these were deleted here. What this feed itself has deleted, because it was gone upstream, may come back. */
-async function findDeleted(
-  store: Store,
-  { name, collection }: Feed,
-  versions: readonly VersionName[],
-): Promise<Set<number>> {
-  const tombstones = await store.findTombstones(collection, versions);
-  const own = principalOf(name);
-  return new Set([...versions.keys()].filter((place) => (tombstones[place]?.deletedBy ?? own) !== own));
-}
-
-/**
- * The store for one batch of a feed, which leaves out what was deleted here, as if it were a duplicate. It looks when a
- * slice is to be stored and not before: to check a batch takes a while, in which somebody may delete.
- */
-function withholdDeleted(store: Store, feed: Feed, onWithheld: (count: number) => void): Store {
-  return {
-    ...store,
-    async addObjects(collection, submitter, versions, origin) {
-      const deleted = await findDeleted(store, feed, versions);
-      onWithheld(deleted.size);
-      const kept = versions.filter((_version, place) => !deleted.has(place));
-      const added = kept.length === 0 ? [] : await store.addObjects(collection, submitter, kept, origin);
-      const outcomes = added.values();
-      return versions.map((_version, place): AddOutcome => {
-        const outcome = deleted.has(place) ? undefined : outcomes.next().value;
-        return outcome ?? { outcome: 'duplicate', dateAdded: 0 };
-      });
-    },
-  };
-}
-
 function sliceTexts(texts: readonly string[], tooLong: Map<number, string>, maxLength: number): Slice[] {
   const slicer = new Slicer(tooLong);
   for (const text of texts) {
@@ -115,12 +83,12 @@ export interface Stored {
   readonly here: ReadonlySet<number>;
 }
 
-/** Sends texts through the door, as the feed; `origin` is kept with them. */
+/** Sends texts through the door, as the feed. */
 export async function storeTexts(
   deps: PullDeps,
   { feed, collection }: Pick<PullJob, 'feed' | 'collection'>,
   texts: readonly string[],
-  origin: string,
+  delivery: Delivery,
 ): Promise<Stored> {
   const tooLong = new Map<number, string>();
   const slices = sliceTexts(texts, tooLong, deps.maxObjectLength);
@@ -128,7 +96,7 @@ export async function storeTexts(
     collection,
     submitter: principalOf(feed.name),
     language: 'en',
-    origin,
+    delivery,
     ...(feed.ceiling !== null && { ceiling: feed.ceiling }),
     ...(feed.unmarkedAs !== null && { unmarkedAs: feed.unmarkedAs }),
   } as const;
@@ -141,7 +109,8 @@ export async function storeTexts(
     .filter(({ outcome }) => outcome === 'failed')
     .map((verdict) => refusedOf(verdict, texts[verdict.index] ?? ''));
   const here = new Set(verdicts.filter(({ outcome }) => outcome !== 'failed').map(({ index }) => index));
-  const counts = { ...noCounts, added: count('added'), duplicate: count('duplicate'), refused: refused.length };
+  const [added, duplicate, withheld] = [count('added'), count('duplicate'), count('withheld')];
+  const counts = { ...noCounts, added, duplicate, withheld, refused: refused.length };
   return { counts, refused, here };
 }
 
@@ -157,14 +126,10 @@ function selectWanted({ filters: { types, ids } }: Feed, texts: readonly string[
 async function storeBatch(deps: PullDeps, job: PullJob, batch: Batch): Promise<void> {
   const { feed, session } = job;
   const origin = formatOrigin(job, batch);
-  let withheld = 0;
-  const count = (some: number): void => {
-    withheld += some;
-  };
-  const store = job.resurrect ? deps.store : withholdDeleted(deps.store, feed, count);
-  const stored = await storeTexts({ ...deps, store }, job, selectWanted(feed, batch.objects), origin);
-  const { refused } = stored;
-  const counts = { ...stored.counts, duplicate: stored.counts.duplicate - withheld, withheld };
+  // What this feed itself has deleted, because it was gone upstream, may come back.
+  const withholdDeleted = { exceptBy: principalOf(feed.name) };
+  const delivery = job.resurrect ? { origin } : { origin, withholdDeleted };
+  const { counts, refused } = await storeTexts(deps, job, selectWanted(feed, batch.objects), delivery);
   const at = new Date(deps.now() / 1000).toISOString();
   await quarantine(deps.store, feed.name, refused, { at, origin });
   // Last: whatever ends the run before it, the batch is read again.

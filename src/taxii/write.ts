@@ -9,7 +9,7 @@ import { type Fault, type Issue, type Language, type Text, tooLongIssue } from '
 import { isStricter, type TlpLevel } from '../stix/markings.ts';
 import { quoted } from '../stix/pointer.ts';
 import { formatMicros } from '../stix/timestamp.ts';
-import type { AddOutcome, Micros, NewVersion, Store } from '../store/store.ts';
+import type { AddOutcome, Delivery, Micros, NewVersion, Store } from '../store/store.ts';
 import type { Collection } from './api-roots.ts';
 import type { Checker } from './checker.ts';
 import { type Slice, textsOf } from './receive.ts';
@@ -27,7 +27,7 @@ export interface Verdict {
   readonly index: number;
   /** Line of the text on which the object begins, from 1. */
   readonly line: number;
-  readonly outcome: 'added' | 'duplicate' | 'failed';
+  readonly outcome: 'added' | 'duplicate' | 'withheld' | 'failed';
   /** The object's id; without one, a JSON Pointer to where it stood. */
   readonly id: string;
   /** Its version; the time of its check when it failed without one. */
@@ -49,8 +49,8 @@ export interface WriteTarget {
   readonly submitter: string;
   /** Of what the verdicts say. */
   readonly language: Language;
-  /** Where the objects come from: `origin` of the store contract, kept with each that is added. */
-  readonly origin?: string;
+  /** Where the objects come from, and whether what was deleted stays away. */
+  readonly delivery?: Delivery;
   /** The strictest marking that is taken, where that is less than the collection takes. */
   readonly ceiling?: TlpLevel;
   /** What an object without a marking counts as; absent: one that every ceiling lets pass. */
@@ -119,7 +119,12 @@ function toNewVersion(text: string, object: CheckedObject): NewVersion {
   };
 }
 
-type Refused = Exclude<AddOutcome, { readonly outcome: 'added' | 'duplicate' }>;
+type Refused = Exclude<AddOutcome, { readonly outcome: 'added' | 'duplicate' | 'withheld' }>;
+
+function isRefused(result: AddOutcome): result is Refused {
+  const { outcome } = result;
+  return outcome !== 'added' && outcome !== 'duplicate' && outcome !== 'withheld';
+}
 
 /** What is said of an object that the collection, as it is, has no room for. */
 const refusals: Readonly<Record<Refused['outcome'], Fault>> = {
@@ -177,8 +182,7 @@ function failed({ index, line, object }: Checked, errors: readonly Issue[], now:
 
 function judged(checked: Checked, result: AddOutcome, now: Micros, language: Language): Verdict {
   const { index, line, object } = checked;
-  if (result.outcome !== 'added' && result.outcome !== 'duplicate')
-    return failed(checked, [refusalIssue(result, object, language)], now);
+  if (isRefused(result)) return failed(checked, [refusalIssue(result, object, language)], now);
   return {
     index,
     line,
@@ -196,7 +200,7 @@ function judged(checked: Checked, result: AddOutcome, now: Micros, language: Lan
  */
 function addValid(
   { store }: WriteDeps,
-  { collection, submitter, origin }: WriteTarget,
+  { collection, submitter, delivery }: WriteTarget,
   slice: Slice,
   checked: readonly Checked[],
 ): Promise<AddOutcome[]> {
@@ -204,7 +208,7 @@ function addValid(
   const versions = checked.flatMap(({ object }, place) =>
     object.errors.length === 0 ? [toNewVersion(texts[place] as string, object)] : [],
   );
-  return versions.length === 0 ? Promise.resolve([]) : store.addObjects(collection.id, submitter, versions, origin);
+  return versions.length === 0 ? Promise.resolve([]) : store.addObjects(collection.id, submitter, versions, delivery);
 }
 
 async function commit(

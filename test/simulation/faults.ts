@@ -155,6 +155,21 @@ export const faults: Readonly<Record<string, Fault>> = {
         'identity' in filter ? { ...filter, identity: { $gte: 'x', $lt: 'y' } } : filter,
       ),
   },
+  'versions that come back because tombstones are read too early': {
+    database(database) {
+      let early: Awaited<ReturnType<typeof database.findTombstonesOf>> = [];
+      return {
+        ...database,
+        async findVersions(name, ids, to) {
+          early = await database.findTombstonesOf(name, ids);
+          for (let n = 0; n < 10; n += 1) await database.openCollection(name);
+          return database.findVersions(name, ids, to);
+        },
+        findTombstonesOf: async () => early,
+      };
+    },
+  },
+  'deletions that hold nothing back': { database: (database) => ({ ...database, findTombstonesOf: async () => [] }) },
   'deletions that keep nothing for snapshots': {
     database: (database) => ({
       ...database,

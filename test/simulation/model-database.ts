@@ -356,18 +356,18 @@ export function createModelDatabase(
 
   /** Answers when all that the primary has now is with a majority, as a write concern does for changes without effect too. */
   function createWrite(process: Process, steps: readonly (() => void)[]) {
-    const isLost = findDeposed(process) !== undefined;
-    const begun = { term: isLost ? -2 : -1 };
+    // A deposed primary takes what was on its way when it was deposed, and what comes later: nobody ever sees that.
+    let begun: 'unsent' | 'deposed' | number = 'unsent';
     return {
       steps: steps.map((step) => () => {
-        if (begun.term === -1) begun.term = term;
-        if (begun.term === term) step();
+        if (begun === 'unsent') begun = findDeposed(process) === undefined ? term : 'deposed';
+        if (begun === term) step();
       }),
       settle(done: (error?: Error) => void) {
         const last = log.at(-1);
-        if (isHasty && !isLost) return done();
+        if (isHasty && begun !== 'deposed') return done();
         scheduler.after(random() * 5, 'majority', () => {
-          const lost = begun.term !== term;
+          const lost = begun !== term;
           if (!lost && last !== undefined) commit(log.indexOf(last) + 1);
           // Some errors make the driver look for the primary again.
           if (lost && chance(0.5)) deposed.delete(process);

@@ -297,6 +297,11 @@ export function createOracle(wasSent: (id: string, text: string) => boolean) {
     const { dateAdded } = outcome;
     const told = `${id} ${version.version} is answered with ${outcome.outcome} ${dateAdded}`;
     require(dateAdded <= current().stable, () => `${told}, which is not stable`);
+    if (outcome.outcome === 'withheld') {
+      const isGone = [...rows.values()].some((row) => row.deleted === dateAdded && row.id === id);
+      require(isGone, () => `${told}, which nobody has deleted`);
+      return;
+    }
     const holds = some(begun, ({ versions }) => {
       const seen = versions.get(dateAdded);
       if (seen?.id !== id) return false;
@@ -311,7 +316,24 @@ export function createOracle(wasSent: (id: string, text: string) => boolean) {
     require(holds, () => `${told}, which was never so`);
   }
 
+  /** Judges the answer to what was not to come back once it was deleted. */
+  function checkBrought(begun: number, version: NewVersion, identity: string, outcome: AddOutcome): void {
+    if (outcome.outcome !== 'added') return;
+    const { id, versionKey } = version;
+    const { stable, versions } = epochs[begun] as Epoch;
+    const wasHere = [...versions.values()].some((seen) => seen.id === id && seen.identity === identity);
+    const wasDeleted = [...rows.values()].some(
+      (row) =>
+        row.age === 'deleted' &&
+        row.id === id &&
+        numberAt(row, 'date_added') <= stable &&
+        (versionKey === null || row.version_key === versionKey),
+    );
+    require(!wasHere && !wasDeleted, () => `${id} ${version.version} is back in slot ${outcome.dateAdded}`);
+  }
+
   return {
+    checkBrought,
     observe(table: string, before: Fields | undefined, after: Fields): void {
       if (table === 'collections') observeCollection(after);
       if (table === 'versions') observeSlot(before, after);

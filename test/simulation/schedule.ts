@@ -1,7 +1,7 @@
 /** One schedule: clients that publish, delete and poll by several server processes, and what befalls these. */
 
 import { TaxiiError } from '../../src/errors.ts';
-import type { NewVersion, ObjectQuery, VersionSelector } from '../../src/store/store.ts';
+import type { Delivery, NewVersion, ObjectQuery, VersionSelector } from '../../src/store/store.ts';
 import { all, first, last, observable, time, version } from '../store/versions.ts';
 import { createModelDatabase } from './model-database.ts';
 import { createOracle } from './oracle.ts';
@@ -88,14 +88,18 @@ export async function runSchedule(seed: number, fault: Fault = {}, trace?: (line
     return Array.from({ length: between(1, 4) }, () => pick(chance(0.15) ? observables : about));
   }
 
+  /** What a feed says of versions that it brings, one of those that never delete. */
+  const ofFeed: Delivery = { withholdDeleted: { exceptBy: 'a feed' } };
+
   async function publish(submitter: string): Promise<void> {
     const versions = drawVersions();
+    const delivery = chance(0.3) ? ofFeed : {};
     await insist(async (server) => {
       const begun = momentOf(server);
       trace?.(
         `${submitter} adds ${versions.map(({ id, version }) => `${id} ${version}`).join(', ')} by ${server.process.name}`,
       );
-      const outcomes = await server.add(submitter, versions);
+      const outcomes = await server.add(submitter, versions, delivery);
       trace?.(
         `${submitter} is answered ${outcomes.map(({ outcome, dateAdded }) => `${outcome} ${dateAdded}`).join(', ')}`,
       );
@@ -104,6 +108,7 @@ export async function runSchedule(seed: number, fault: Fault = {}, trace?: (line
         const outcome = outcomes[n];
         if (outcome === undefined) throw new Violation('an outcome is missing');
         oracle.checkOutcome(begun, each, identityOf(each), outcome);
+        if (delivery.withholdDeleted !== undefined) oracle.checkBrought(begun, each, identityOf(each), outcome);
       });
     });
   }

@@ -18,6 +18,7 @@ import type {
   AddOutcome,
   Change,
   DeleteOutcome,
+  Delivery,
   Micros,
   NewVersion,
   ObjectQuery,
@@ -47,7 +48,7 @@ export interface Fault {
 
 export interface Server {
   readonly process: Process;
-  add(submitter: string, versions: readonly NewVersion[]): Promise<AddOutcome[]>;
+  add(submitter: string, versions: readonly NewVersion[], delivery?: Delivery): Promise<AddOutcome[]>;
   remove(id: string, selector: VersionSelector, user: string): Promise<DeleteOutcome>;
   /** Takes away the oldest versions, whatever objects they are of. */
   expire(count: number): Promise<void>;
@@ -112,10 +113,10 @@ export function startServer(scheduler: Scheduler, model: ModelDatabase, fault: F
 
   return {
     process,
-    add: (submitter, versions) =>
+    add: (submitter, versions, delivery) =>
       queues.add(
         collection,
-        versions.map((version) => ({ submitter, origin: null, version })),
+        versions.map((version) => ({ submitter, delivery, version })),
       ),
     remove: (id, selector, user) =>
       queues.run(collection, () => writer.deleteObject(collection, id, selector, { user, onlySubmitter: false })),

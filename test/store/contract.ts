@@ -686,6 +686,62 @@ export function describeStore(name: string, openStore: OpenStore, peculiarities:
       });
     });
 
+    describe('withholding what was deleted', () => {
+      const withholdDeleted = { exceptBy: 'feed' };
+      const bring = (collection: string, versions: NewVersion[], by = a) =>
+        by.addObjects(collection, 'feed', versions, { withholdDeleted });
+
+      test('is told of each version, and of none that is here, or that the one who brings it has deleted', async () => {
+        const collection = newCollection();
+        const [gone, back, kept, dropped] = objects(4) as [NewVersion, NewVersion, NewVersion, NewVersion];
+        const seen = dates(await add(collection, [gone, back, kept, dropped]));
+        for (const { id } of [gone, back]) await a.deleteObject(collection, id, all, both);
+        await a.deleteObject(collection, dropped.id, all, { user: 'feed', onlySubmitter: false });
+        const [again] = dates(await add(collection, [back]));
+        const [other] = objects(1) as [NewVersion];
+        expect(await bring(collection, [other, gone, back, kept, dropped], b)).toEqual([
+          { outcome: 'added', dateAdded: expect.any(Number) },
+          { outcome: 'withheld', dateAdded: seen[0] },
+          { outcome: 'duplicate', dateAdded: again },
+          { outcome: 'duplicate', dateAdded: seen[2] },
+          { outcome: 'added', dateAdded: expect.any(Number) },
+        ]);
+        expect(await a.hasObject(collection, gone.id)).toBe(false);
+        expect(await add(collection, [gone])).toMatchObject([{ outcome: 'added' }]);
+      });
+
+      test('goes by the version, by the id where there is none, and before what refuses a version', async () => {
+        const collection = newCollection();
+        const [id, address] = [newId(), newId('ipv4-addr')];
+        const [one, two] = [version(id, time(1)), version(id, time(2))];
+        const [, dateAdded = 0, ofAddress = 0] = dates(await add(collection, [one, two, observable(address)]));
+        await a.deleteObject(collection, id, exact(two.versionKey ?? ''), both);
+        await a.deleteObject(collection, address, all, both);
+        const [forged, third] = [version(id, time(2), { created_by_ref: newId('identity') }), version(id, time(3))];
+        expect(await bring(collection, [forged, third, observable(address, { value: '10.0.0.9' })])).toEqual([
+          { outcome: 'withheld', dateAdded },
+          { outcome: 'added', dateAdded: expect.any(Number) },
+          { outcome: 'withheld', dateAdded: ofAddress },
+        ]);
+      });
+
+      test('holds for what is deleted while it is brought again', async () => {
+        const collection = newCollection();
+        for (let round = 0; round < 20; round += 1) {
+          const versions = objects(5);
+          await add(collection, versions);
+          const deletions = versions.map(({ id }) => b.deleteObject(collection, id, all, both));
+          const brought = await Promise.all([a, b, a, b].map((by) => bring(collection, versions, by)));
+          await Promise.all(deletions);
+          const outcomes = new Set(
+            [...brought, await bring(collection, versions)].flat().map(({ outcome }) => outcome),
+          );
+          expect(outcomes).not.toContain('added');
+          for (const { id } of versions) expect(await a.hasObject(collection, id)).toBe(false);
+        }
+      });
+    });
+
     describe('provenance', () => {
       const name = ({ id, versionKey }: NewVersion) => ({ id, versionKey });
 
@@ -694,8 +750,8 @@ export function describeStore(name: string, openStore: OpenStore, peculiarities:
         const id = newId();
         const [one, two, three] = [version(id, time(1)), version(id, time(2)), version(id, time(3))];
         const origin = JSON.stringify({ feed: '汇聚', upstream: 'https://example.com/' });
-        const [atOne] = dates(await a.addObjects(collection, 'feed', [one], origin));
-        const [, atTwo] = dates(await a.addObjects(collection, 'other-feed', [one, two], 'another'));
+        const [atOne] = dates(await a.addObjects(collection, 'feed', [one], { origin }));
+        const [, atTwo] = dates(await a.addObjects(collection, 'other-feed', [one, two], { origin: 'another' }));
         const [, , atThree] = dates(await add(collection, [one, two, three]));
         expect(await b.findProvenance(collection, [three, one, ...objects(1), two].map(name))).toEqual([
           { dateAdded: atThree, submitter: user, origin: null },
@@ -710,9 +766,9 @@ export function describeStore(name: string, openStore: OpenStore, peculiarities:
       test('of an object without versions of its own is that of the last one', async () => {
         const collection = newCollection();
         const address = newId('ipv4-addr');
-        await a.addObjects(collection, user, [observable(address, { value: '10.0.0.1' })], 'first');
+        await a.addObjects(collection, user, [observable(address, { value: '10.0.0.1' })], { origin: 'first' });
         const newer = [observable(address, { value: '10.0.0.2' })];
-        const [dateAdded = 0] = dates(await a.addObjects(collection, user, newer, 'second'));
+        const [dateAdded = 0] = dates(await a.addObjects(collection, user, newer, { origin: 'second' }));
         const names = [null, versionKeyOfMicros(dateAdded)].map((versionKey) => ({ id: address, versionKey }));
         const expected = { dateAdded, submitter: user, origin: 'second' };
         expect(await b.findProvenance(collection, names)).toEqual([expected, expected]);
@@ -722,7 +778,7 @@ export function describeStore(name: string, openStore: OpenStore, peculiarities:
         const collection = newCollection();
         const origin = `origin of ${collection} ${'x'.repeat(1_900)}`;
         const [gone, kept] = objects(2) as [NewVersion, NewVersion];
-        await a.addObjects(collection, user, [gone, kept], origin);
+        await a.addObjects(collection, user, [gone, kept], { origin });
         await a.deleteObject(collection, gone.id, all, both);
         const origins = async () =>
           (await b.findProvenance(collection, [gone, kept].map(name))).map((found) => found?.origin);
@@ -730,7 +786,7 @@ export function describeStore(name: string, openStore: OpenStore, peculiarities:
         await add(collection, [gone]);
         expect(await origins()).toEqual([null, origin]);
         await a.deleteObject(collection, kept.id, all, both);
-        await a.addObjects(collection, user, [kept], origin);
+        await a.addObjects(collection, user, [kept], { origin });
         expect(await origins()).toEqual([null, origin]);
       });
 
@@ -738,7 +794,7 @@ export function describeStore(name: string, openStore: OpenStore, peculiarities:
         const collection = newCollection();
         const calls = Array.from({ length: 10 }, (_, n) => ({ versions: objects(3), origin: `origin ${n}` }));
         await Promise.all(
-          calls.map(({ versions, origin }, n) => (n % 2 ? a : b).addObjects(collection, user, versions, origin)),
+          calls.map(({ versions, origin }, n) => (n % 2 ? a : b).addObjects(collection, user, versions, { origin })),
         );
         const names = calls.flatMap(({ versions }) => versions.map(name));
         const found = await b.findProvenance(collection, names);
@@ -1165,7 +1221,7 @@ export function describeStore(name: string, openStore: OpenStore, peculiarities:
         const [one, two] = objects(2) as [NewVersion, NewVersion];
         const newer = version(two.id, time(9), { name: '汇' });
         await add(collection, [one, two]);
-        const [third] = dates(await a.addObjects(collection, user, [newer], 'a feed'));
+        const [third] = dates(await a.addObjects(collection, user, [newer], { origin: 'a feed' }));
         await a.deleteObject(collection, one.id, all, both);
         await a.putRecord(kind, 'x', 0, { '2': [1], a: null }, { owner: 'ann' });
         const status = { id: randomUUID(), apiRoot: 'hub', submitter: user, text: '{}', completedAt: 9_000 };

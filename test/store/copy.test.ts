@@ -234,11 +234,11 @@ describe('a copy of sqlite in sqlite', () => {
     const from = await newFilled(newPlace('sqlite'));
     const place = { kind: 'sqlite', path } as const;
     const [one, two, three] = objects(3) as [NewVersion, NewVersion, NewVersion];
-    await from.addObjects(collection, 'ann', [one, two, three], 'a feed');
+    await from.addObjects(collection, 'ann', [one, two, three], { origin: 'a feed' });
     await expect(copyStore(from, place, 'first', breakOffAt('verify', 'sequence'))).rejects.toThrow('broken off');
     const by = { user: 'ann', onlySubmitter: false };
     await from.deleteObject(collection, two.id, all, by);
-    await from.addObjects(collection, 'ann', [version(one.id, time(50)), two], 'another feed');
+    await from.addObjects(collection, 'ann', [version(one.id, time(50)), two], { origin: 'another feed' });
     await from.deleteObject(collection, two.id, all, by);
     await from.putRecord('user', 'ann', 2, { roles: [] }, {});
     const summary = await copyStore(from, place, 'first');
@@ -254,7 +254,7 @@ describe('a copy of sqlite in sqlite', () => {
   test('loses what was deleted meanwhile, however much that is', async () => {
     const from = await openHere(newPlace('sqlite'));
     const place = newPlace('sqlite');
-    await from.addObjects(collection, 'ann', objects(2_500), 'a feed');
+    await from.addObjects(collection, 'ann', objects(2_500), { origin: 'a feed' });
     await expect(copyStore(from, place, 'first', breakOffAt('verify', 'sequence'))).rejects.toThrow('broken off');
     while ((await from.expireObjects(collection, Number.MAX_SAFE_INTEGER, 1_000)) > 0);
     await from.addObjects(collection, 'ann', objects(10));
@@ -267,7 +267,7 @@ describe('a copy of sqlite in sqlite', () => {
     const place = newPlace('sqlite');
     const from = await newFilled(newPlace('sqlite'));
     const newest = objects(3);
-    await from.addObjects(collection, 'ann', newest, 'a feed');
+    await from.addObjects(collection, 'ann', newest, { origin: 'a feed' });
     await expect(copyStore(from, place, 'first', breakOffAt('verify', 'sequence'))).rejects.toThrow('broken off');
     for (const { id } of newest) await from.deleteObject(collection, id, all, { user: 'ann', onlySubmitter: false });
     const summary = await copyStore(from, place, 'first');
@@ -533,7 +533,9 @@ describeWith('mongodb', 'missing' in found ? found.missing : undefined, 'a copy 
     const { records } = await from.findRecords(collection, { versions: [all] }, { limit: 3 });
     const by = { user: 'ann', onlySubmitter: false };
     await from.deleteObject(collection, records[1]?.id ?? '', all, by);
-    await from.addObjects(collection, 'bob', [version(records[2]?.id ?? '', time(9)), ...objects(2)], 'a feed');
+    await from.addObjects(collection, 'bob', [version(records[2]?.id ?? '', time(9)), ...objects(2)], {
+      origin: 'a feed',
+    });
     const summary = await copyStore(from, place, 'first');
     expect(summary.counts).toMatchObject({ object: 13, tombstone: 3 });
     expect(digestOf(await summarise(place))).toBe(digestOf(summary));

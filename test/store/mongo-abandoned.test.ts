@@ -81,7 +81,7 @@ describeWith('mongodb', unfit, 'a block of slots that a call has left lying in M
       const add = () =>
         writer.addObjects(
           collection,
-          objects(2).map((version) => ({ submitter: 'ann', origin: null, version })),
+          objects(2).map((version) => ({ submitter: 'ann', delivery: undefined, version })),
         );
       await expect(add()).rejects.toThrow('the network is away');
       expect((await add()).map(({ outcome }) => outcome)).toEqual(['added', 'added']);
@@ -130,7 +130,7 @@ describeWith('mongodb', unfit, 'a block of slots that a call has left lying in M
     const timing = { ...createTiming(), elapsed: () => time, sleep };
     const database = createObjectDatabase(connection);
     const writer = createObjectWriter(database, createTurns(database, timing), timing);
-    const submissions = objects(1).map((version) => ({ submitter: 'ann', origin: null, version }));
+    const submissions = objects(1).map((version) => ({ submitter: 'ann', delivery: undefined, version }));
     expect(await writer.addObjects(collection, submissions)).toMatchObject([{ outcome: 'added' }]);
     // Three seconds for all, and half a second for each that follows, whose owner may be alive.
     expect(time).toBeGreaterThan(5_000);

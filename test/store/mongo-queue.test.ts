@@ -6,7 +6,7 @@ import type { AddOutcome } from '../../src/store/store.ts';
 import { objects } from './versions.ts';
 
 const some = (count: number): Submission[] =>
-  objects(count).map((version) => ({ origin: null, submitter: 'u', version }));
+  objects(count).map((version) => ({ delivery: undefined, submitter: 'u', version }));
 const added = (list: readonly Submission[]): AddOutcome[] =>
   list.map((_, n) => ({ outcome: 'added', dateAdded: n + 1 }));
 

@@ -58,7 +58,7 @@ describeWith('mongodb', 'missing' in found ? found.missing : undefined, 'a snaps
   async function addObjects(collection: string, count: number): Promise<NewVersion[]> {
     const ids = Array.from({ length: count }, () => newId());
     const versions = [2, 1, 3].flatMap((n) => ids.map((id) => version(id, time(n))));
-    await store.addObjects(collection, 'ann', versions, 'feed one');
+    await store.addObjects(collection, 'ann', versions, { origin: 'feed one' });
     return versions;
   }
 

@@ -116,8 +116,10 @@ describe('the layout of the file', () => {
     const db = openFile(path);
     const rows = () => db.prepare('SELECT text, versions FROM origin_texts').all();
     const ids = ['x', 'y'].map(() => newId());
-    await store.addObjects('c', 'ann', [version(ids[0] ?? '', time(1)), version(ids[1] ?? '', time(1))], 'feed');
-    await store.addObjects('d', 'ann', [version(ids[0] ?? '', time(1))], 'feed');
+    await store.addObjects('c', 'ann', [version(ids[0] ?? '', time(1)), version(ids[1] ?? '', time(1))], {
+      origin: 'feed',
+    });
+    await store.addObjects('d', 'ann', [version(ids[0] ?? '', time(1))], { origin: 'feed' });
     expect(rows()).toEqual([{ text: 'feed', versions: 3 }]);
     await store.deleteObject('c', ids[0] ?? '', all, { user: 'ann', onlySubmitter: false });
     expect(rows()).toEqual([{ text: 'feed', versions: 2 }]);

@@ -9,6 +9,7 @@ import { createPageFinder, keySql } from '../../src/store/sqlite/find-objects.ts
 import { provenanceSql } from '../../src/store/sqlite/provenance.ts';
 import { recordSql } from '../../src/store/sqlite/records.ts';
 import { openSqliteStore, readSql } from '../../src/store/sqlite/sqlite-store.ts';
+import { tombstoneSql } from '../../src/store/sqlite/tombstones.ts';
 import { useTempFolder } from './temp-folder.ts';
 import { exact, key, objects } from './versions.ts';
 
@@ -44,6 +45,7 @@ describe('how SQLite answers', () => {
     ...accessSql,
     ...deletionSql,
     ...provenanceSql,
+    ...tombstoneSql,
   });
 
   test.each(statements)('%s uses an index, scans no table and sorts nothing', (name, sql) => {

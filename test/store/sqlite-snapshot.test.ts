@@ -30,7 +30,7 @@ describe('a store that is restored', () => {
     const store = await openSqliteStore({ path });
     const [one, two, three] = objects(3) as [NewVersion, NewVersion, NewVersion];
     await store.addObjects(left, 'ann', [one, version(one.id, '2030-01-01T00:00:00.000Z'), two]);
-    await store.addObjects(right, 'bob', [three, observable('ipv4-addr--1', { value: '1' })], 'a feed');
+    await store.addObjects(right, 'bob', [three, observable('ipv4-addr--1', { value: '1' })], { origin: 'a feed' });
     await store.deleteObject(right, three.id, all, everyone);
     await store.deleteObject(left, two.id, all, everyone);
     await store.putRecord('user', 'ann', 0, { roles: ['a'] }, { team: 'red' });

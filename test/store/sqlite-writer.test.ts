@@ -16,7 +16,7 @@ const addTo = (collection: string, count: number, length = 0): Command => ({
   op: 'addObjects',
   collection,
   submitter: 'user',
-  origin: undefined,
+  delivery: undefined,
   versions: objects(count).map((one) => version(one.id, one.version ?? '', { filler: 'x'.repeat(length) })),
 });
 

@@ -83,7 +83,7 @@ describe('what enters', () => {
   test('has the origin that its target names', async () => {
     const collection = newCollection();
     const [fed, posted] = [newCampaign(), newCampaign()];
-    await write([fed], { collection, origin: 'feed:partner' });
+    await write([fed], { collection, delivery: { origin: 'feed:partner' } });
     await write([posted], { collection });
     const names = [fed, posted].map(({ id, modified }) => ({ id, versionKey: String(modified).replace('Z', '') }));
     const found = await store.findProvenance(collection.id, names);

@@ -139,6 +139,8 @@ export interface ObjectDatabase {
   /** The versions in a range of slots. */
   findVersionsIn(collection: string, from: Micros, to: Micros): Promise<HeldVersion[]>;
   findTombstonesIn(collection: string, from: Micros, to: Micros): Promise<TombstoneDocument[]>;
+  /** The tombstones of some objects in all slots: of what was deleted, and of what is being deleted right now. */
+  findTombstonesOf(collection: string, ids: readonly string[]): Promise<TombstoneDocument[]>;
   findTexts(collection: string, slots: readonly Micros[]): Promise<ReadonlyMap<Micros, string>>;
 
   /** Sets flags and counts the revision up. Resolves to the number that were as expected. */

@@ -1,7 +1,7 @@
 /** The store in a MongoDB database, for any number of processes. */
 
 import { messageOf, OperatorError, TaxiiError } from '../../errors.ts';
-import type { Micros, Store, StoreGlimpse } from '../store.ts';
+import type { Delivery, Micros, Store, StoreGlimpse } from '../store.ts';
 import { createAccess } from './access.ts';
 import { type CommandObserver, type Connection, connect, isDatabaseError, reasonOf, redactUrl } from './connection.ts';
 import { assertOurs, prepareLayout } from './layout.ts';
@@ -110,12 +110,12 @@ export async function openMongoStore({ url, clockOffset = 0, observe }: MongoSto
   }
 
   return {
-    addObjects: offer(async (collection: string, submitter: string, versions, origin?: string) =>
+    addObjects: offer(async (collection: string, submitter: string, versions, delivery?: Delivery) =>
       versions.length === 0
         ? []
         : queues.add(
             collection,
-            versions.map((version) => ({ submitter, origin: origin ?? null, version })),
+            versions.map((version) => ({ submitter, delivery, version })),
           ),
     ),
     deleteObject: offer((collection: string, ...rest) =>

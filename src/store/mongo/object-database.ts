@@ -197,7 +197,14 @@ export function toHeldVersion(row: SlotRow): HeldVersion {
 }
 
 /** Begins the identities of tombstones. No version's begins so: they begin with a digit or `#`. */
-export const tombstonePrefix = 'deleted/';
+const tombstonePrefix = 'deleted/';
+
+/** The tombstones of some objects, in whichever slots. */
+export const tombstonesOf = (collection: string, ids: readonly string[]) => ({
+  ...{ collection, id: { $in: [...ids] } },
+  // The character after the slash.
+  identity: { $gte: tombstonePrefix, $lt: tombstonePrefix.replace('/', '0') },
+});
 
 export function toTombstoneRow(collection: string, tombstone: TombstoneDocument): SlotRow {
   const { dateAdded, id, version, versionKey, deleted, deletedAt, deletedBy, length } = tombstone;
@@ -366,6 +373,11 @@ export function createObjectDatabase(connection: Connection): ObjectDatabase {
       return found.filter(({ age }) => age === deletedAge).map(toTombstone);
     },
 
+    async findTombstonesOf(collection, ids) {
+      const found = await ask(rows.find(tombstonesOf(collection, ids), readLimit).toArray());
+      return found.map(toTombstone);
+    },
+
     async findTexts(collection, slots) {
       const filter = { collection, date_added: { $in: slots.map(long) } };
       const options = { projection: { _id: 0, date_added: 1, text: 1 }, ...readLimit } as const;
@@ -412,8 +424,11 @@ export function createObjectDatabase(connection: Connection): ObjectDatabase {
         ([slot, gone]): AnyBulkWriteOperation<SlotRow> => ({
           updateOne: {
             filter: { collection, date_added: long(slot), age: { $in: [...ages] } },
-            // The identity may be published again.
-            update: { $set: { age: keptAge, places: ['kept'], identity: `kept@${slot}`, gone: long(gone) } },
+            // The identity may be published again. Flags that somebody is still writing are of an earlier revision.
+            update: {
+              $set: { age: keptAge, places: ['kept'], identity: `kept@${slot}`, gone: long(gone) },
+              $inc: { revision: 1 },
+            },
           },
         }),
       );

@@ -3,7 +3,7 @@
 import type { Filter } from 'mongodb';
 import type { Change, CollectionState, Micros, Provenance, Store, Tombstone, VersionName } from '../store.ts';
 import { ask, type Connection, long, readLimit, toNumber } from './connection.ts';
-import { type CollectionDocument, stableSlotOf, type TombstoneDocument } from './documents.ts';
+import { type CollectionDocument, stableSlotOf } from './documents.ts';
 import { createPageFinder, toVersionRecord } from './find-objects.ts';
 import type { indexes } from './layout.ts';
 import {
@@ -12,11 +12,12 @@ import {
   type SlotRow,
   toCollectionDocument,
   toHeldVersion,
-  tombstonePrefix,
+  tombstonesOf,
   toTombstone,
 } from './object-database.ts';
+import { findTombstone } from './tombstones.ts';
 
-/** What is sent to find versions one by one, changes and tombstones. A test holds it against the indexes. */
+/** What is sent to find versions one by one, and changes. A test holds it against the indexes. */
 const lookups = {
   object: (collection: string, id: string, stable: Micros) => ({
     ...({ collection, id, places: 'all', date_added: { $lte: long(stable) } } as const),
@@ -37,22 +38,7 @@ const lookups = {
     places: { $in: ['all', 'deleted'] as const },
     date_added: { $gt: long(after), $lte: long(stable) },
   }),
-  tombstones: (collection: string, ids: readonly string[]) => ({
-    ...{ collection, id: { $in: [...ids] } },
-    // The character after the slash.
-    identity: { $gte: tombstonePrefix, $lt: tombstonePrefix.replace('/', '0') },
-  }),
 } as const;
-
-/** The one that tells of a version: the newest of it, or of the last version where it has none of its own. */
-function findTombstone(found: readonly TombstoneDocument[], { id, versionKey }: VersionName): Tombstone | undefined {
-  const of = found.filter((each) => each.id === id && (versionKey === null || each.versionKey === versionKey));
-  const newest = of.reduce<TombstoneDocument | undefined>((best, each) => {
-    if (best === undefined || each.versionKey > best.versionKey) return each;
-    return each.versionKey === best.versionKey && each.dateAdded > best.dateAdded ? each : best;
-  }, undefined);
-  return newest && { dateAdded: newest.deleted, deletedAt: newest.deletedAt, deletedBy: newest.deletedBy };
-}
 
 const provenanceFields = {
   ...{ _id: 0, id: 1, date_added: 1, version_key: 1, last_until: 1, submitter: 1, origin: 1 },
@@ -176,7 +162,7 @@ export function createReader(connection: Connection) {
       const state = await pages.findState(collection);
       if (state === undefined || versions.length === 0) return versions.map(() => undefined);
       const stable = stableSlotOf(state);
-      const found = await ask(rows.find(lookups.tombstones(collection, idsOf(versions)), readLimit).toArray());
+      const found = await ask(rows.find(tombstonesOf(collection, idsOf(versions)), readLimit).toArray());
       const tombstones = found.map(toTombstone).filter(({ dateAdded }) => dateAdded <= stable);
       const byId = Map.groupBy(tombstones, ({ id }) => id);
       return versions.map((name) => findTombstone(byId.get(name.id) ?? [], name));

@@ -11,6 +11,7 @@ import { formatMicros, versionKeyOfMicros } from '../../stix/timestamp.ts';
 import {
   type AddOutcome,
   type DeleteOutcome,
+  type Delivery,
   type Micros,
   type NewVersion,
   retentionUser,
@@ -23,14 +24,16 @@ import {
   type ObjectDatabase,
   stableSlotOf,
   type Timing,
+  type TombstoneDocument,
   type VersionDocument,
 } from './documents.ts';
+import { findTombstone } from './tombstones.ts';
 import { findRefusal, groupById, type Turns, withFlags } from './turns.ts';
 
-/** A version to add, who submitted it, and where that one had it. */
+/** A version to add, who submitted it, and what that one says of it. */
 export interface Submission {
   readonly submitter: string;
-  readonly origin: string | null;
+  readonly delivery: Delivery | undefined;
   readonly version: NewVersion;
 }
 
@@ -57,19 +60,20 @@ export function isRevoked(text: string): boolean {
   return typeof object === 'object' && object !== null && 'revoked' in object && object.revoked === true;
 }
 
-function toCandidate({ submitter, origin, version }: Submission, at: number): Candidate {
+function toCandidate({ submitter, delivery, version }: Submission, at: number): Candidate {
   const { text, versionKey, digest } = version;
-  const common = { submitter, origin, version, at };
+  const common = { submitter, delivery, version, at };
   if (versionKey !== null)
     return { ...common, ...readOrigin(text), identity: versionKey, versionKey, revoked: isRevoked(text) };
   return { ...common, createdByRef: null, created: null, revoked: false, identity: `#${digest}`, versionKey: '' };
 }
 
 function toDocument(candidate: Candidate, dateAdded: Micros): VersionDocument {
-  const { submitter, origin, version, identity, createdByRef, created, revoked } = candidate;
+  const { submitter, delivery, version, identity, createdByRef, created, revoked } = candidate;
   const { text, id, type, specVersion, digest } = version;
   return {
-    ...{ dateAdded, id, identity, type, specVersion, digest, createdByRef, created, revoked, submitter, origin, text },
+    ...{ dateAdded, id, identity, type, specVersion, digest, createdByRef, created, revoked, submitter, text },
+    origin: delivery?.origin ?? null,
     version: version.version ?? formatMicros(dateAdded),
     versionKey: version.versionKey ?? versionKeyOfMicros(dateAdded),
     length: Buffer.byteLength(text),
@@ -109,9 +113,28 @@ interface Plan {
   readonly waitFor: Micros;
 }
 
+const mayBeWithheld = ({ delivery }: Submission) => delivery?.withholdDeleted !== undefined;
+
+/** What withholds a version that is not held. */
+function findWithheld(tombstones: readonly TombstoneDocument[], { delivery, version }: Candidate) {
+  if (delivery?.withholdDeleted === undefined) return undefined;
+  const found = findTombstone(tombstones, version);
+  if (found === undefined || found.deletedBy === delivery.withholdDeleted.exceptBy) return undefined;
+  return { outcome: 'withheld', dateAdded: found.dateAdded } as const;
+}
+
+/** What a round decides by. */
+interface Known {
+  readonly versions: readonly HeldVersion[];
+  /** Of objects that have candidates which may be withheld, read after the versions. */
+  readonly tombstones: readonly TombstoneDocument[];
+  readonly stable: Micros;
+}
+
 /** Decides on each version what can be decided. Versions of one object keep their order. */
-function planRound(candidates: readonly Candidate[], versions: readonly HeldVersion[], stable: Micros): Plan {
+function planRound(candidates: readonly Candidate[], { versions, tombstones, stable }: Known): Plan {
   const groups = groupById(versions);
+  const graves = Map.groupBy(tombstones, ({ id }) => id);
   const block: Candidate[] = [];
   const held: Plan['held'][number][] = [];
   const refused: Plan['refused'][number][] = [];
@@ -131,7 +154,9 @@ function planRound(candidates: readonly Candidate[], versions: readonly HeldVers
       continue;
     }
     const judgement = judge(group, candidate);
+    const withheld = findWithheld(graves.get(id) ?? [], candidate);
     if (judgement.kind === 'held') held.push({ candidate, stored: judgement.stored });
+    else if (withheld !== undefined) refused.push({ candidate, outcome: withheld });
     else if (judgement.kind === 'refused') refused.push({ candidate, outcome: judgement.outcome });
     else {
       block.push(candidate);
@@ -219,11 +244,21 @@ export function createObjectWriter(database: ObjectDatabase, turns: Turns, timin
     return candidates.filter((_, n) => !slots.has(from + n));
   }
 
+  /**
+   * To be read after the versions: a tombstone is there before its version goes, so that what was held when the call began
+   * is found in the one place or in the other.
+   */
+  async function findTombstonesFor(collection: string, candidates: readonly Candidate[]): Promise<TombstoneDocument[]> {
+    const ids = new Set(candidates.filter(mayBeWithheld).map(({ version }) => version.id));
+    return ids.size === 0 ? [] : database.findTombstonesOf(collection, [...ids]);
+  }
+
   async function addRound(collection: string, candidates: readonly Candidate[], outcomes: AddOutcome[]) {
     const stable = stableSlotOf(await database.openCollection(collection));
     const ids = [...new Set(candidates.map(({ version }) => version.id))];
     const versions = await database.findVersions(collection, ids, never);
-    const plan = planRound(candidates, versions, stable);
+    const tombstones = await findTombstonesFor(collection, candidates);
+    const plan = planRound(candidates, { versions, tombstones, stable });
     for (const { candidate, outcome } of plan.refused) outcomes[candidate.at] = outcome;
     const gone = await compare(collection, plan, outcomes);
     const lost = plan.block.length === 0 ? [] : await addBlock(collection, plan.block, versions, outcomes);

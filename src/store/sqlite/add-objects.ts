@@ -4,8 +4,9 @@ import type Database from 'better-sqlite3';
 import { sameContent } from '../../stix/canonical.ts';
 import { findOriginBreach, type Origin, readOrigin } from '../../stix/origin.ts';
 import { formatMicros, versionKeyOfMicros } from '../../stix/timestamp.ts';
-import type { AddOutcome, Micros, NewVersion } from '../store.ts';
+import type { AddOutcome, Delivery, Micros, NewVersion } from '../store.ts';
 import { createOriginKeeper } from './provenance.ts';
+import { createTombstoneFinder } from './tombstones.ts';
 
 /** The SQL that finds neighbours and duplicates. Exported for the test that explains each. */
 export const neighbourSql = {
@@ -117,6 +118,7 @@ export function createAddObjects(db: Database.Database, now: () => Micros) {
   const neighbours = createNeighbours(db);
   const findRefusal = createJudge(db);
   const origins = createOriginKeeper(db);
+  const findTombstone = createTombstoneFinder(db);
   const findExact = db.prepare<[number, string, string], { dateAdded: Micros; text: string }>(neighbourSql.exact);
   const findDigest = db.prepare<[number, string, string], { dateAdded: Micros }>(neighbourSql.digest);
   const insert = db.prepare(`INSERT INTO objects
@@ -156,7 +158,13 @@ export function createAddObjects(db: Database.Database, now: () => Micros) {
     return { isLast: 0, isFirst: 1 };
   }
 
-  function add(collection: OpenCollection, seq: number, submitter: string, version: NewVersion): AddOutcome {
+  function add(
+    collection: OpenCollection,
+    seq: number,
+    submitter: string,
+    version: NewVersion,
+    withholdDeleted: Delivery['withholdDeleted'],
+  ): AddOutcome {
     const { id, type, specVersion, text, digest } = version;
     const { key } = collection;
     const last = neighbours.last(key, id);
@@ -164,6 +172,9 @@ export function createAddObjects(db: Database.Database, now: () => Micros) {
     const isNewest = last === undefined || (version.versionKey !== null && version.versionKey > last.versionKey);
     const stored = isNewest ? undefined : findStored(key, version);
     if (stored !== undefined) return stored;
+    const deletion = withholdDeleted && findTombstone(key, version);
+    if (deletion !== undefined && deletion.deletedBy !== withholdDeleted?.exceptBy)
+      return { outcome: 'withheld', dateAdded: deletion.dateAdded };
     const refusal = last && findRefusal(key, version, last);
     if (refusal !== undefined) return refusal;
 
@@ -184,14 +195,14 @@ export function createAddObjects(db: Database.Database, now: () => Micros) {
     collectionId: string,
     submitter: string,
     versions: readonly NewVersion[],
-    origin?: string,
+    { origin, withholdDeleted }: Delivery = {},
   ): AddOutcome[] {
     if (versions.length === 0) return [];
     const collection = counters.open(collectionId);
     const before = counters.sequence();
     let sequence = before;
     const outcomes = versions.map((version) => {
-      const outcome = add(collection, sequence + 1, submitter, version);
+      const outcome = add(collection, sequence + 1, submitter, version, withholdDeleted);
       if (outcome.outcome === 'added') sequence += 1;
       return outcome;
     });

@@ -7,6 +7,7 @@ import type {
   AccessBounds,
   AddOutcome,
   DeleteOutcome,
+  Delivery,
   KeptStatus,
   Micros,
   NewVersion,
@@ -30,7 +31,7 @@ export type Command =
       readonly collection: string;
       readonly submitter: string;
       readonly versions: readonly NewVersion[];
-      readonly origin: string | undefined;
+      readonly delivery: Delivery | undefined;
     }
   | {
       readonly op: 'deleteObject';
@@ -102,7 +103,7 @@ function createExecutor(db: Database.Database, now: () => Micros): (command: Com
   return (command) => {
     switch (command.op) {
       case 'addObjects':
-        return addObjects(command.collection, command.submitter, command.versions, command.origin);
+        return addObjects(command.collection, command.submitter, command.versions, command.delivery);
       case 'deleteObject':
         return deleteObject(command.collection, command.id, command.selector, command.by);
       case 'expireObjects':

@@ -16,7 +16,6 @@ import {
   type RecordPage,
   type Store,
   type StoreGlimpse,
-  type Tombstone,
   type VersionName,
   type VersionRecord,
 } from '../store.ts';
@@ -35,6 +34,7 @@ import { assertOurs, prepareLayout } from './layout.ts';
 import { createProvenanceFinder } from './provenance.ts';
 import { createRecordReader } from './records.ts';
 import { readSnapshotOf } from './snapshot.ts';
+import { createTombstoneFinder } from './tombstones.ts';
 import { createUnchanged, type Unchanged } from './unchanged.ts';
 import { startWriter } from './writer.ts';
 
@@ -52,12 +52,6 @@ export const readSql = {
     (SELECT o.text FROM json_each(?) k CROSS JOIN objects o ON o.seq = k.value)`,
   versions: `SELECT o.id, date_added AS dateAdded, version, spec_version AS specVersion
     FROM json_each(?) k CROSS JOIN objects o ON o.seq = k.value`,
-  tombstone: `SELECT date_added AS dateAdded, deleted_at AS deletedAt, deleted_by AS deletedBy
-    FROM tombstones INDEXED BY tombstones_by_version
-    WHERE collection = ? AND id = ? AND version_key = ? ORDER BY seq DESC LIMIT 1`,
-  lastTombstone: `SELECT date_added AS dateAdded, deleted_at AS deletedAt, deleted_by AS deletedBy
-    FROM tombstones INDEXED BY tombstones_by_version
-    WHERE collection = ? AND id = ? ORDER BY version_key DESC, seq DESC LIMIT 1`,
   object: 'SELECT 1 FROM objects WHERE collection = ? AND id = ? LIMIT 1',
   adds: `SELECT 'add' AS op, o.seq, c.id AS collection, o.id, version, date_added AS dateAdded
     FROM objects o CROSS JOIN collections c ON c.key = o.collection AND c.id = ? WHERE o.seq > ? ORDER BY o.seq LIMIT ?`,
@@ -127,8 +121,7 @@ function createReader(db: Database.Database, unchanged: Unchanged) {
   const versions = db.prepare<[string], VersionRecord>(readSql.versions);
   const object = db.prepare<[number, string], number>(readSql.object).pluck();
   const findOneProvenance = createProvenanceFinder(db);
-  const tombstone = db.prepare<[number, string, string], Tombstone>(readSql.tombstone);
-  const lastTombstone = db.prepare<[number, string], Tombstone>(readSql.lastTombstone);
+  const findOneTombstone = createTombstoneFinder(db);
   const adds = db.prepare<[string, number, number], Change>(readSql.adds);
   const deletes = db.prepare<[string, number, number], Change>(readSql.deletes);
   const state = db.prepare<[string], CollectionState>(`${stateSql} WHERE id = ?`);
@@ -194,9 +187,7 @@ function createReader(db: Database.Database, unchanged: Unchanged) {
       findEach(collection, versions, findOneProvenance),
 
     findTombstones: (collection: string, versions: readonly VersionName[]) =>
-      findEach(collection, versions, (key, { id, versionKey }) =>
-        versionKey === null ? lastTombstone.get(key, id) : tombstone.get(key, id, versionKey),
-      ),
+      findEach(collection, versions, findOneTombstone),
 
     getCollectionState(collection: string): CollectionState {
       const found = unchanged(`state ${collection}`, () => Object.freeze(state.get(collection)));
@@ -270,8 +261,8 @@ export async function openSqliteStore({ path: given, clockOffset = 0 }: SqliteSt
   }
 
   return {
-    addObjects: (collection, submitter, versions, origin) =>
-      writer.run({ op: 'addObjects', collection, submitter, versions, origin }),
+    addObjects: (collection, submitter, versions, delivery) =>
+      writer.run({ op: 'addObjects', collection, submitter, versions, delivery }),
     deleteObject: (collection, id, selector, by) => writer.run({ op: 'deleteObject', collection, id, selector, by }),
     expireObjects: (collection, addedBefore, limit) =>
       writer.run({ op: 'expireObjects', collection, addedBefore, limit }),
