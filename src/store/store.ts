@@ -40,7 +40,10 @@ export type AddOutcome =
       readonly dateAdded: Micros;
       readonly given: string | null;
     }
-  /** The version was deleted here, and `Delivery` says that it stays away: nothing stored, the date_added that it had. */
+  /**
+   * The version was deleted here, and `Delivery` says that it stays away: nothing stored, the date_added that it had. It may
+   * be here again with other content.
+   */
   | { readonly outcome: 'withheld'; readonly dateAdded: Micros };
 
 /** What holds of all versions of a call that adds some. */
@@ -51,8 +54,10 @@ export interface Delivery {
    */
   readonly origin?: string;
   /**
-   * A version that was deleted here, as `findTombstones` tells, or that was here when the call began and is deleted
-   * meanwhile, is withheld, unless it was this user who deleted it.
+   * A version that was deleted here is withheld, as of the commit that would add it: whatever is deleted before that counts,
+   * also while the call is under way. So it is when it is back with other content; with the same it is a duplicate. The newest
+   * deletion of the version decides; of an object without versions of its own, that of the id's last version. One by this
+   * user withholds nothing, nor does one whose tombstone was dropped.
    */
   readonly withholdDeleted?: { readonly exceptBy: string };
 }
@@ -80,14 +85,6 @@ export const positionKinds: readonly string[] = ['feed-state'];
 
 /** Who deletes what is older than its collection keeps. Not a name that a user can have. */
 export const retentionUser = '(retention)';
-
-/** That a version was deleted. It stays when the version is published again. */
-export interface Tombstone {
-  /** date_added the version had. */
-  readonly dateAdded: Micros;
-  readonly deletedAt: Micros;
-  readonly deletedBy: string;
-}
 
 /** Which versions of an object are meant (TAXII 2.1 §3.4.1). The parts are alternatives: any of them selects. */
 export interface VersionSelector {
@@ -381,9 +378,6 @@ export interface Store {
 
   /** For each of these, a few thousand at most, where it came from; undefined: it is not here. */
   findProvenance(collection: string, versions: readonly VersionName[]): Promise<(Provenance | undefined)[]>;
-
-  /** For each of these, a few thousand at most, whether and when it was deleted here: the newest deletion, if any. */
-  findTombstones(collection: string, versions: readonly VersionName[]): Promise<(Tombstone | undefined)[]>;
 
   /**
    * Drops tombstones of deletions before `deletedBefore`, the oldest of a collection first and `limit` of them at most, which

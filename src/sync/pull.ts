@@ -108,7 +108,8 @@ export async function storeTexts(
   const refused = verdicts
     .filter(({ outcome }) => outcome === 'failed')
     .map((verdict) => refusedOf(verdict, texts[verdict.index] ?? ''));
-  const here = new Set(verdicts.filter(({ outcome }) => outcome !== 'failed').map(({ index }) => index));
+  const isHere = ({ outcome }: Verdict): boolean => outcome === 'added' || outcome === 'duplicate';
+  const here = new Set(verdicts.filter(isHere).map(({ index }) => index));
   const [added, duplicate, withheld] = [count('added'), count('duplicate'), count('withheld')];
   const counts = { ...noCounts, added, duplicate, withheld, refused: refused.length };
   return { counts, refused, here };

@@ -121,11 +121,6 @@ function toNewVersion(text: string, object: CheckedObject): NewVersion {
 
 type Refused = Exclude<AddOutcome, { readonly outcome: 'added' | 'duplicate' | 'withheld' }>;
 
-function isRefused(result: AddOutcome): result is Refused {
-  const { outcome } = result;
-  return outcome !== 'added' && outcome !== 'duplicate' && outcome !== 'withheld';
-}
-
 /** What is said of an object that the collection, as it is, has no room for. */
 const refusals: Readonly<Record<Refused['outcome'], Fault>> = {
   'version-conflict': {
@@ -161,6 +156,10 @@ const refusals: Readonly<Record<Refused['outcome'], Fault>> = {
     },
   },
 };
+
+function isRefused(result: AddOutcome): result is Refused {
+  return result.outcome in refusals;
+}
 
 function refusalIssue(refused: Refused, { version }: CheckedObject, language: Language): Issue {
   const { code, path, text } = refusals[refused.outcome];

@@ -3,6 +3,7 @@
 import type { Document, FindOptions } from 'mongodb';
 import type { Connection } from '../../src/store/mongo/connection.ts';
 import { type Block, type CollectionDocument, stableSlotOf } from '../../src/store/mongo/documents.ts';
+import type { Turns } from '../../src/store/mongo/turns.ts';
 import type { Fault } from './server.ts';
 
 const everySlot = Number.MAX_SAFE_INTEGER;
@@ -31,6 +32,31 @@ function changeFinds(connection: Connection, change: (filter: Document) => Docum
       if (name !== 'versions') return table;
       const find = (filter: Document, settings: FindOptions) => table.find(change(filter), settings);
       return Object.assign(Object.create(table), { find });
+    },
+  };
+  return { ...connection, ...wrapped };
+}
+
+/** Lets others do much in between: what is wrong shows sooner. */
+async function dawdle({ waitUntilStable }: Turns, name: string, reads: number): Promise<void> {
+  for (let n = 0; n < reads; n += 1) await waitUntilStable(name, 0);
+}
+
+/** Changes versions by other updates. */
+function changeWrites(connection: Connection, change: (update: Document) => Document): Connection {
+  const wrapped: Pick<Connection, 'collection'> = {
+    collection(name) {
+      const table = connection.collection(name);
+      if (name !== 'versions') return table;
+      const bulkWrite = (operations: readonly Document[]) =>
+        table.bulkWrite(
+          operations.map(({ updateOne, ...rest }) =>
+            updateOne === undefined
+              ? (rest as never)
+              : { updateOne: { ...updateOne, update: change(updateOne.update) } },
+          ),
+        );
+      return Object.assign(Object.create(table), { bulkWrite });
     },
   };
   return { ...connection, ...wrapped };
@@ -152,22 +178,35 @@ export const faults: Readonly<Record<string, Fault>> = {
   'tombstones that nobody finds': {
     reader: (connection) =>
       changeFinds(connection, (filter) =>
-        'identity' in filter ? { ...filter, identity: { $gte: 'x', $lt: 'y' } } : filter,
+        Array.isArray(filter.places?.$in) ? { ...filter, places: { $in: ['all'] } } : filter,
       ),
   },
-  'versions that come back because tombstones are read too early': {
-    database(database) {
-      let early: Awaited<ReturnType<typeof database.findTombstonesOf>> = [];
-      return {
-        ...database,
-        async findVersions(name, ids, to) {
-          early = await database.findTombstonesOf(name, ids);
-          for (let n = 0; n < 10; n += 1) await database.openCollection(name);
-          return database.findVersions(name, ids, to);
-        },
-        findTombstonesOf: async () => early,
-      };
-    },
+  'versions that come back because nobody looks again for what was deleted since': {
+    turns: (turns) => ({
+      ...turns,
+      async useBlock(name, count, use, deletion) {
+        await dawdle(turns, name, 40);
+        return turns.useBlock(name, count, (block, before) => use(block, { ...before, allocated: 0 }), deletion);
+      },
+    }),
+  },
+  'versions that come back because nobody waits for a deletion under way': {
+    decisions: (database) => ({
+      ...database,
+      async openCollection(name) {
+        const { open, ...rest } = await database.openCollection(name);
+        return { ...rest, open: open.map(({ from, to }) => ({ from, to })) };
+      },
+    }),
+    turns: (turns) => ({
+      ...turns,
+      async finishDeleted(name, ...given) {
+        await dawdle(turns, name, 40);
+        return turns.finishDeleted(name, ...given);
+      },
+      useBlock: (name, count, use, deletion) =>
+        turns.useBlock(name, count, (block, before) => use(block, { ...before, open: [] }), deletion),
+    }),
   },
   'deletions that hold nothing back': { database: (database) => ({ ...database, findTombstonesOf: async () => [] }) },
   'deletions that keep nothing for snapshots': {
@@ -175,6 +214,20 @@ export const faults: Readonly<Record<string, Fault>> = {
       ...database,
       keepVersions: (name, goneBySlot) => database.removeVersions(name, [...goneBySlot.keys()]),
     }),
+  },
+  'versions that are kept for snapshots under the revision that they had': {
+    turns: (turns) => ({
+      ...turns,
+      async narrow(name, ...given) {
+        await dawdle(turns, name, 12);
+        return turns.narrow(name, ...given);
+      },
+    }),
+    writer: (connection) =>
+      changeWrites(connection, ({ $inc, ...update }) => ({
+        ...update,
+        ...($inc !== undefined && update.$set?.age !== 'kept' && { $inc }),
+      })),
   },
   'snapshots that wait for no deletion': {
     holding: (holding) => ({

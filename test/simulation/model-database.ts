@@ -249,7 +249,12 @@ function scanMerged(
 }
 
 /** The part of an index that finds the filter's documents and, with a sort, in its order. */
-function usableFields({ fields }: Index, filter: Fields, sort: string | undefined): readonly string[] | undefined {
+function usableFields(index: Index, filter: Fields, sort: string | undefined): readonly string[] | undefined {
+  const { fields } = index;
+  const { $or: parts, ...rest } = filter;
+  // Each part is looked up by itself.
+  if (Array.isArray(parts) && Object.keys(rest).length === 0)
+    return parts.every((part) => usableFields(index, part, sort) !== undefined) ? fields : undefined;
   if (sort === undefined) {
     const [first = '', second = ''] = fields;
     return first in filter && (second in filter || fields.length === 1) ? fields : undefined;

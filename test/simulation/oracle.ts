@@ -31,6 +31,13 @@ interface Epoch {
   readonly doomed: ReadonlySet<unknown>;
 }
 
+/** A version as a client sent it. */
+export interface Sent extends NewVersion {
+  readonly identity: string;
+  /** It is not to come back once it was deleted. */
+  readonly isBrought: boolean;
+}
+
 /** A page as a client got it. */
 export interface ReadPage {
   readonly query: ObjectQuery;
@@ -270,15 +277,15 @@ export function createOracle(wasSent: (id: string, text: string) => boolean) {
 
   function checkPage({ query, after, begun, slots, more }: ReadPage): void {
     const window = epochs.slice(begun);
+    // A reader that began before a deletion sees what of its slot is left by then.
+    const gone = new Set(window.flatMap(({ doomed }) => [...doomed]));
     const describe = (slot: Micros, what: string) =>
       `a page after ${after} of ${JSON.stringify(query)} ${what} slot ${slot}; it has ${slots.join(', ')}${more ? ' and more' : ''}`;
     slots.forEach((slot, n) => {
       require(slot > (slots[n - 1] ?? after), () => describe(slot, 'is out of order at'));
       const isRight = window.some((epoch) => {
         const seen = epoch.versions.get(slot);
-        return (
-          seen !== undefined && (isSelected(epoch, seen, query, nobody) || isSelected(epoch, seen, query, epoch.doomed))
-        );
+        return seen !== undefined && (isSelected(epoch, seen, query, nobody) || isSelected(epoch, seen, query, gone));
       });
       require(isRight, () => describe(slot, 'wrongly has'));
     });
@@ -292,16 +299,49 @@ export function createOracle(wasSent: (id: string, text: string) => boolean) {
     }
   }
 
-  function checkOutcome(begun: number, version: NewVersion, identity: string, outcome: AddOutcome): void {
-    const { id, text } = version;
+  /** Tombstones that tell of a version; all of its object, where that has no versions of its own. */
+  function tombstonesOf({ id, versionKey }: NewVersion): readonly Fields[] {
+    const isOf = (row: Fields) => row.id === id && (versionKey === null || row.version_key === versionKey);
+    return [...rows.values()].filter((row) => row.age === 'deleted' && isOf(row));
+  }
+
+  /** Judges what was told of a version that was not to come back once it was deleted. */
+  function checkBrought(begun: number, version: Sent, { outcome, dateAdded }: AddOutcome): void {
+    const stable = epochs[begun]?.stable ?? 0;
+    for (const tombstone of tombstonesOf(version)) {
+      const slot = numberAt(tombstone, 'date_added');
+      const told = `${version.id} ${version.version}, which was deleted in slot ${slot}, is answered with ${outcome} ${dateAdded}`;
+      require(outcome !== 'added' || dateAdded < slot, () => told);
+      require(outcome !== 'version-conflict' || slot > stable, () => told);
+    }
+  }
+
+  function checkWithheld(begun: number, version: Sent, dateAdded: Micros): void {
+    const { id, identity, text, isBrought } = version;
+    const told = `${id} ${version.version} is withheld as ${dateAdded}`;
+    require(isBrought, () => `${told}, which nobody has asked for`);
+    const isGone = tombstonesOf(version).some(({ deleted: slot }) => slot === dateAdded);
+    require(isGone, () => `${told}, which nobody has deleted`);
+    const wasAway = some(
+      begun,
+      ({ versions }) =>
+        ![...versions.values()].some(
+          (seen) => seen.id === id && seen.identity === identity && sameContent(seen.text, text),
+        ),
+    );
+    require(wasAway, () => `${told}, and was there all the time`);
+  }
+
+  function checkOutcome(begun: number, version: Sent, outcome: AddOutcome): void {
+    const { id, text, identity, isBrought } = version;
     const { dateAdded } = outcome;
     const told = `${id} ${version.version} is answered with ${outcome.outcome} ${dateAdded}`;
     require(dateAdded <= current().stable, () => `${told}, which is not stable`);
     if (outcome.outcome === 'withheld') {
-      const isGone = [...rows.values()].some((row) => row.deleted === dateAdded && row.id === id);
-      require(isGone, () => `${told}, which nobody has deleted`);
+      checkWithheld(begun, version, dateAdded);
       return;
     }
+    if (isBrought) checkBrought(begun, version, outcome);
     const holds = some(begun, ({ versions }) => {
       const seen = versions.get(dateAdded);
       if (seen?.id !== id) return false;
@@ -316,24 +356,7 @@ export function createOracle(wasSent: (id: string, text: string) => boolean) {
     require(holds, () => `${told}, which was never so`);
   }
 
-  /** Judges the answer to what was not to come back once it was deleted. */
-  function checkBrought(begun: number, version: NewVersion, identity: string, outcome: AddOutcome): void {
-    if (outcome.outcome !== 'added') return;
-    const { id, versionKey } = version;
-    const { stable, versions } = epochs[begun] as Epoch;
-    const wasHere = [...versions.values()].some((seen) => seen.id === id && seen.identity === identity);
-    const wasDeleted = [...rows.values()].some(
-      (row) =>
-        row.age === 'deleted' &&
-        row.id === id &&
-        numberAt(row, 'date_added') <= stable &&
-        (versionKey === null || row.version_key === versionKey),
-    );
-    require(!wasHere && !wasDeleted, () => `${id} ${version.version} is back in slot ${outcome.dateAdded}`);
-  }
-
   return {
-    checkBrought,
     observe(table: string, before: Fields | undefined, after: Fields): void {
       if (table === 'collections') observeCollection(after);
       if (table === 'versions') observeSlot(before, after);

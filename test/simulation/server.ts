@@ -23,8 +23,6 @@ import type {
   NewVersion,
   ObjectQuery,
   PageBounds,
-  Tombstone,
-  VersionName,
   VersionSelector,
 } from '../../src/store/store.ts';
 import type { ModelDatabase } from './model-database.ts';
@@ -35,7 +33,11 @@ export interface Fault {
   /** Unique indexes that are not enforced. */
   readonly unenforced?: readonly string[];
   readonly isHasty?: boolean;
+  /** What writers work by. */
+  readonly writer?: (connection: Connection) => Connection;
   readonly database?: (database: ObjectDatabase, model: ModelDatabase) => ObjectDatabase;
+  /** What is decided by before a block's turn. */
+  readonly decisions?: (database: ObjectDatabase) => ObjectDatabase;
   readonly turns?: (turns: Turns) => Turns;
   readonly timing?: (timing: Timing) => Timing;
   /** What readers read by. */
@@ -61,7 +63,6 @@ export interface Server {
   /** The generation of what is visible. */
   getGeneration(): Promise<number>;
   findChanges(after: number, limit: number): Promise<Change[]>;
-  findTombstones(versions: readonly VersionName[]): Promise<(Tombstone | undefined)[]>;
   readSnapshot(): Promise<Snapshot>;
 }
 
@@ -86,10 +87,11 @@ export function startServer(scheduler: Scheduler, model: ModelDatabase, fault: F
     random: scheduler.random,
   };
   const changed = fault.timing?.(timing) ?? timing;
-  const objects = createObjectDatabase(connection);
+  const objects = createObjectDatabase(fault.writer?.(connection) ?? connection);
   const database = fault.database?.(objects, model) ?? objects;
   const turns = createTurns(database, changed);
-  const writer = createObjectWriter(database, fault.turns?.(turns) ?? turns, changed);
+  const deciding = fault.decisions?.(database) ?? database;
+  const writer = createObjectWriter(deciding, fault.turns?.(turns) ?? turns, changed);
   const queues = createQueues(writer.addObjects);
   const reader = createReader(fault.reader?.(connection) ?? connection);
 
@@ -139,7 +141,6 @@ export function startServer(scheduler: Scheduler, model: ModelDatabase, fault: F
       return (await reader.getCollectionState(collection)).generation;
     },
     findChanges: (after, limit) => reader.findChanges(collection, after, limit),
-    findTombstones: (versions) => reader.findTombstones(collection, versions),
     readSnapshot,
   };
 }

@@ -643,49 +643,6 @@ export function describeStore(name: string, openStore: OpenStore, peculiarities:
       });
     });
 
-    describe('tombstones', () => {
-      const find = (collection: string, ...versions: NewVersion[]) =>
-        b.findTombstones(
-          collection,
-          versions.map(({ id, versionKey }) => ({ id, versionKey })),
-        );
-
-      test('tell of each version whether and when it was deleted here, also when it is back', async () => {
-        const collection = newCollection();
-        const id = newId();
-        const spellings = ['2024-01-01T00:00:00Z', '2024-01-01T00:00:10.500Z', '2024-01-01T00:00:10.000Z'];
-        const versions = spellings.map((spelled) => version(id, spelled));
-        const [gone, back, kept] = versions as [NewVersion, NewVersion, NewVersion];
-        const [first1, first2] = dates(await add(collection, versions));
-        expect(await find(collection, gone, back)).toEqual([undefined, undefined]);
-        await a.deleteObject(collection, id, exact(gone.versionKey ?? '', back.versionKey ?? ''), both);
-        await add(collection, [back]);
-        const found = await find(collection, back, kept, gone, ...objects(1));
-        const tombstone = { deletedBy: user, deletedAt: expect.any(Number) };
-        expect(found).toEqual([
-          { ...tombstone, dateAdded: first2 },
-          undefined,
-          { ...tombstone, dateAdded: first1 },
-          undefined,
-        ]);
-        expect(Math.abs((found[0]?.deletedAt ?? 0) - Date.now() * 1_000)).toBeLessThan(hour);
-        expect(await find(newCollection(), gone)).toEqual([undefined]);
-      });
-
-      test('are of the newest deletion, and of the last version where objects have none of their own', async () => {
-        const collection = newCollection();
-        const [one] = objects(1) as [NewVersion];
-        const address = newId('ipv4-addr');
-        const seen: Micros[] = [];
-        for (let n = 0; n < 2; n += 1) {
-          seen.splice(0, 2, ...dates(await add(collection, [one, observable(address, { value: `10.0.0.${n}` })])));
-          for (const id of [one.id, address]) await a.deleteObject(collection, id, all, both);
-        }
-        const found = await find(collection, one, observable(address));
-        expect(found.map((tombstone) => tombstone?.dateAdded)).toEqual(seen);
-      });
-    });
-
     describe('withholding what was deleted', () => {
       const withholdDeleted = { exceptBy: 'feed' };
       const bring = (collection: string, versions: NewVersion[], by = a) =>
@@ -708,6 +665,47 @@ export function describeStore(name: string, openStore: OpenStore, peculiarities:
         ]);
         expect(await a.hasObject(collection, gone.id)).toBe(false);
         expect(await add(collection, [gone])).toMatchObject([{ outcome: 'added' }]);
+      });
+
+      test('goes by the newest deletion, and is not told of another spelling or version', async () => {
+        const collection = newCollection();
+        const id = newId();
+        const address = newId('ipv4-addr');
+        const [one, two] = ['2024-01-01T00:00:10.500Z', '2024-01-01T00:00:10.000Z'].map((at) => version(id, at)) as [
+          NewVersion,
+          NewVersion,
+        ];
+        const deleteBoth = async (by: string) => {
+          const added = dates(await add(collection, [one, observable(address, { value: by })]));
+          for (const each of [id, address]) await a.deleteObject(collection, each, all, { ...both, user: by });
+          return added;
+        };
+        await deleteBoth('feed');
+        await deleteBoth(user);
+        const seen = await deleteBoth(user);
+        const outcomes = await bring(collection, [one, two, observable(address)], b);
+        expect(kinds(outcomes)).toEqual(['withheld', 'added', 'withheld']);
+        expect([outcomes[0]?.dateAdded, outcomes[2]?.dateAdded]).toEqual(seen);
+        await a.deleteObject(collection, id, all, both);
+        await deleteBoth('feed');
+        expect(kinds(await bring(collection, [one, two, observable(address)]))).toEqual(['added', 'withheld', 'added']);
+        expect(kinds(await bring(newCollection(), [one]))).toEqual(['added']);
+      });
+
+      test('holds against one that is back with other content, and not against the same', async () => {
+        const collection = newCollection();
+        const [id, other] = [newId(), newId()];
+        const [wrong, right] = [version(id, time(1)), version(id, time(1), { name: 'corrected' })];
+        const [dateAdded = 0] = dates(await add(collection, [wrong]));
+        await a.deleteObject(collection, id, all, both);
+        const [corrected = 0, ofOther = 0] = dates(await add(collection, [right, version(other, time(1))]));
+        const changed = version(other, time(1), { name: 'changed' });
+        expect(await bring(collection, [wrong, right, changed], b)).toEqual([
+          { outcome: 'withheld', dateAdded },
+          { outcome: 'duplicate', dateAdded: corrected },
+          { outcome: 'version-conflict', dateAdded: ofOther },
+        ]);
+        expect(kinds(await add(collection, [wrong]))).toEqual(['version-conflict']);
       });
 
       test('goes by the version, by the id where there is none, and before what refuses a version', async () => {
@@ -835,7 +833,6 @@ export function describeStore(name: string, openStore: OpenStore, peculiarities:
         const [dateAdded = 0] = dates(await add(collection, [one]));
         expect(await a.expireObjects(collection, dateAdded + 1, 10)).toBe(1);
         const deletion = { dateAdded, deletedBy: '(retention)', deletedAt: expect.any(Number) };
-        expect(await b.findTombstones(collection, [one])).toEqual([deletion]);
         expect(await b.findChanges(collection, 0, 10)).toEqual([
           { op: 'delete', seq: expect.any(Number), collection, id: one.id, version: one.version, ...deletion },
         ]);
@@ -903,15 +900,18 @@ export function describeStore(name: string, openStore: OpenStore, peculiarities:
         // Those of other tests.
         while ((await b.dropTombstones(future, 100)) > 0);
         for (const { id } of some.slice(0, 2)) await a.deleteObject(collection, id, all, both);
-        const [, newer] = await a.findTombstones(collection, some);
+        const findDeleted = async () =>
+          (await b.findChanges(collection, 0, 10)).filter(({ op }) => op === 'delete').map(({ id }) => id);
         expect(await b.dropTombstones(1, 10)).toBe(0);
         expect(await b.dropTombstones(future, 1)).toBe(1);
-        expect(await b.findTombstones(collection, some)).toEqual([undefined, newer, undefined]);
+        expect(await findDeleted()).toEqual([some[1]?.id]);
         while ((await b.dropTombstones(future, 100)) > 0);
-        expect(await b.findTombstones(collection, some)).toEqual([undefined, undefined, undefined]);
+        expect(await findDeleted()).toEqual([]);
         expect(names(some.slice(2))).toEqual(await walk(a, collection, everything));
         expect((await a.findChanges(collection, 0, 10)).map(({ op }) => op)).toEqual(['add']);
-        expect(kinds(await add(collection, some))).toEqual(['added', 'added', 'duplicate']);
+        const withholdDeleted = { exceptBy: 'feed' };
+        const outcomes = await a.addObjects(collection, 'feed', some, { withholdDeleted });
+        expect(kinds(outcomes)).toEqual(['added', 'added', 'duplicate']);
       });
 
       test('of statuses is dropped, in steps', async () => {

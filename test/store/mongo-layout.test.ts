@@ -98,8 +98,10 @@ describeWith('mongodb', 'missing' in found ? found.missing : undefined, 'a Mongo
     const withoutSeq = (list: readonly SnapshotPart[]) => list.map((part) => ({ ...part, seq: 0, last: 0 }));
     expect(withoutSeq(await partsOf(store))).toEqual(withoutSeq(parts));
     expect(await store.queryRecords('kind', { limit: 9, key: { name: 'team', value: 'red' } })).toHaveLength(1);
-    const names = gone.map((one) => ({ id: one.id, versionKey: one.versionKey }));
-    expect(await store.findTombstones(collection, names)).toEqual(await source.findTombstones(collection, names));
+    const delivery = { withholdDeleted: { exceptBy: 'feed' } };
+    const brought = await store.addObjects(collection, 'feed', gone, delivery);
+    expect(brought).toMatchObject([{ outcome: 'withheld' }]);
+    expect(brought).toEqual(await source.addObjects(collection, 'feed', gone, delivery));
     const again = [
       version(id, time(3)),
       observable(address),

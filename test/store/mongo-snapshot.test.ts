@@ -3,7 +3,9 @@ import { afterAll, afterEach, beforeAll, expect, jest, test } from '@jest/global
 import { type Document, MongoClient } from 'mongodb';
 import { createTally } from '../../src/store/backup-file.ts';
 import { copyStore } from '../../src/store/copy.ts';
+import { connect } from '../../src/store/mongo/connection.ts';
 import { openMongoStore } from '../../src/store/mongo/mongo-store.ts';
+import { createObjectDatabase } from '../../src/store/mongo/object-database.ts';
 import type { NewVersion, SnapshotPart, Store } from '../../src/store/store.ts';
 import { type Engine, findEngine, startEngine } from '../support/mongodb.ts';
 import { describeWith } from '../support/skip.ts';
@@ -112,7 +114,8 @@ describeWith('mongodb', 'missing' in found ? found.missing : undefined, 'a snaps
       for (const selector of [all, first, last])
         expect((await walk(other, collection, { versions: [selector] })).join()).not.toContain(one.id);
       expect(await other.findProvenance(collection, [one])).toEqual([undefined]);
-      expect(await other.findTombstones(collection, [one])).toEqual([expect.objectContaining({ deletedBy: 'ann' })]);
+      const changes = await other.findChanges(collection, 0, 10);
+      expect(changes.filter(({ id }) => id === one.id).map(({ op }) => op)).toEqual(['delete', 'delete', 'delete']);
     });
     expect(await countKept(collection)).toBe(0);
     expect(JSON.stringify(await rowsOf('versions').find({ collection }).toArray())).not.toContain(one.text);
@@ -123,6 +126,23 @@ describeWith('mongodb', 'missing' in found ? found.missing : undefined, 'a snaps
     }
     expect([await countKept(collection), await rowsOf('holds').countDocuments()]).toEqual([0, 0]);
     expect(await rowsOf('collections').countDocuments({ holds: { $nin: [{}, null] } })).toBe(0);
+  });
+
+  test('keeps what is deleted from flags that were on their way', async () => {
+    const ownUrl = engine.newUrl();
+    const own = await openMongoStore({ url: ownUrl });
+    const connection = await connect(ownUrl);
+    try {
+      await own.addObjects('c', 'ann', objects(2));
+      const database = createObjectDatabase(connection);
+      const held = await database.findVersionsIn('c', 0, Number.MAX_SAFE_INTEGER);
+      await database.keepVersions('c', new Map(held.map(({ dateAdded }) => [dateAdded, dateAdded + 1])));
+      const changes = held.map(({ dateAdded, revision, ...flags }) => ({ dateAdded, revision, flags }));
+      expect(await database.setFlags('c', changes)).toBe(0);
+      expect(await database.findVersionsIn('c', 0, Number.MAX_SAFE_INTEGER)).toEqual([]);
+    } finally {
+      await Promise.all([own.close(), connection.close()]);
+    }
   });
 
   test('that another one outlasts leaves what that one needs', async () => {

@@ -30,7 +30,6 @@ export function createMemoryStore(): Store {
       if (recordsOf(kind).get(id)?.revision !== expected) return false;
       return recordsOf(kind).delete(id);
     },
-    findTombstones: async (_collection: string, versions: readonly unknown[]) => versions.map(() => undefined),
     addObjects: async (collection: string, _submitter: string, versions: readonly NewVersion[]) =>
       versions.map(({ id }): AddOutcome => {
         const isKnown = objects.has(`${collection} ${id}`);

@@ -7,7 +7,7 @@
  * effect although it rejects.
  */
 
-import type { Micros } from '../store.ts';
+import type { Micros, VersionName } from '../store.ts';
 
 /** A deletion as it was decided: anyone can carry it out from this. */
 export interface Deletion {
@@ -89,7 +89,7 @@ export interface HeldVersion extends Flags {
   readonly submitter: string;
   /** Bytes of the text. */
   readonly length: number;
-  /** Counts the changes of `Flags`. */
+  /** Counts what is done to the version: changes of `Flags`, and that it is kept for snapshots. */
   readonly revision: number;
 }
 
@@ -111,6 +111,9 @@ export interface TombstoneDocument {
   /** Bytes of the version's text. */
   readonly length: number;
 }
+
+/** What a tombstone tells of a version. */
+export type DeletedVersion = Pick<TombstoneDocument, 'dateAdded' | 'id' | 'versionKey' | 'deleted' | 'deletedBy'>;
 
 /** Flags for the version in a slot, if they were not changed since `revision`. */
 export interface FlagsChange {
@@ -139,8 +142,8 @@ export interface ObjectDatabase {
   /** The versions in a range of slots. */
   findVersionsIn(collection: string, from: Micros, to: Micros): Promise<HeldVersion[]>;
   findTombstonesIn(collection: string, from: Micros, to: Micros): Promise<TombstoneDocument[]>;
-  /** The tombstones of some objects in all slots: of what was deleted, and of what is being deleted right now. */
-  findTombstonesOf(collection: string, ids: readonly string[]): Promise<TombstoneDocument[]>;
+  /** The tombstones of some versions in all slots; of all versions of the object where a name has no key. */
+  findTombstonesOf(collection: string, versions: readonly VersionName[]): Promise<DeletedVersion[]>;
   findTexts(collection: string, slots: readonly Micros[]): Promise<ReadonlyMap<Micros, string>>;
 
   /** Sets flags and counts the revision up. Resolves to the number that were as expected. */
@@ -149,7 +152,7 @@ export interface ObjectDatabase {
   removeVersions(collection: string, slots: readonly Micros[]): Promise<void>;
   /**
    * Puts versions out of sight in the same way, but keeps them for snapshots: each with the slot from which on it is gone, that
-   * of its tombstone.
+   * of its tombstone. Counts the revision up, so that no flags that were to be set before make it a version again.
    */
   keepVersions(collection: string, goneBySlot: ReadonlyMap<Micros, Micros>): Promise<void>;
 }

@@ -130,7 +130,6 @@ export async function openMongoStore({ url, clockOffset = 0, observe }: MongoSto
     findRecords: offer(reader.findRecords),
     hasObject: offer(reader.hasObject),
     findProvenance: offer(reader.findProvenance),
-    findTombstones: offer(reader.findTombstones),
     getCollectionState: offer(reader.getCollectionState),
     listCollectionStates: offer(reader.listCollectionStates),
     findChanges: offer(reader.findChanges),

@@ -2,13 +2,14 @@
 
 import type { AnyBulkWriteOperation, Long, UpdateFilter } from 'mongodb';
 import { TaxiiError } from '../../errors.ts';
-import type { Micros } from '../store.ts';
+import type { Micros, VersionName } from '../store.ts';
 import { ask, type Connection, isDuplicateKey, long, readLimit, reasonOf, toNumber } from './connection.ts';
 import {
   type Age,
   ages,
   type Block,
   type CollectionDocument,
+  type DeletedVersion,
   type HeldVersion,
   type ObjectDatabase,
   type TombstoneDocument,
@@ -199,12 +200,22 @@ export function toHeldVersion(row: SlotRow): HeldVersion {
 /** Begins the identities of tombstones. No version's begins so: they begin with a digit or `#`. */
 const tombstonePrefix = 'deleted/';
 
-/** The tombstones of some objects, in whichever slots. */
-export const tombstonesOf = (collection: string, ids: readonly string[]) => ({
-  ...{ collection, id: { $in: [...ids] } },
-  // The character after the slash.
-  identity: { $gte: tombstonePrefix, $lt: tombstonePrefix.replace('/', '0') },
-});
+/** The tombstones of a version, or of all versions of an object, in whichever slots: a range of `by_identity`. */
+function tombstonesOf(collection: string, { id, versionKey }: VersionName) {
+  const prefix = versionKey === null ? tombstonePrefix : `${tombstonePrefix}${versionKey}@`;
+  const end = prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1);
+  return { collection, id, identity: { $gte: prefix, $lt: end } };
+}
+
+// Ranges that one find asks for.
+const rangesAtATime = 200;
+const deletedFields = { _id: 0, date_added: 1, id: 1, version_key: 1, deleted: 1, deleted_by: 1 } as const;
+
+function toDeletedVersion(row: SlotRow): DeletedVersion {
+  const { id, version_key: versionKey, deleted, deleted_by: deletedBy } = row;
+  if (versionKey === undefined || deleted === undefined || deletedBy === undefined) throw missing(row, 'deletion');
+  return { dateAdded: toNumber(row.date_added), id, versionKey, deleted: toNumber(deleted), deletedBy };
+}
 
 export function toTombstoneRow(collection: string, tombstone: TombstoneDocument): SlotRow {
   const { dateAdded, id, version, versionKey, deleted, deletedAt, deletedBy, length } = tombstone;
@@ -373,9 +384,13 @@ export function createObjectDatabase(connection: Connection): ObjectDatabase {
       return found.filter(({ age }) => age === deletedAge).map(toTombstone);
     },
 
-    async findTombstonesOf(collection, ids) {
-      const found = await ask(rows.find(tombstonesOf(collection, ids), readLimit).toArray());
-      return found.map(toTombstone);
+    async findTombstonesOf(collection, versions) {
+      const ranges = versions.map((name) => tombstonesOf(collection, name));
+      const options = { projection: deletedFields, hint: 'by_identity' satisfies VersionIndex, ...readLimit };
+      const found: SlotRow[][] = [];
+      for (let at = 0; at < ranges.length; at += rangesAtATime)
+        found.push(await ask(rows.find({ $or: ranges.slice(at, at + rangesAtATime) }, options).toArray()));
+      return found.flat().map(toDeletedVersion);
     },
 
     async findTexts(collection, slots) {

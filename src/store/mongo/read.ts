@@ -1,7 +1,7 @@
-/** What the store answers without changing anything: pages, single versions, changes, tombstones, the state of collections. */
+/** What the store answers without changing anything: pages, single versions, changes, the state of collections. */
 
 import type { Filter } from 'mongodb';
-import type { Change, CollectionState, Micros, Provenance, Store, Tombstone, VersionName } from '../store.ts';
+import type { Change, CollectionState, Micros, Provenance, Store, VersionName } from '../store.ts';
 import { ask, type Connection, long, readLimit, toNumber } from './connection.ts';
 import { type CollectionDocument, stableSlotOf } from './documents.ts';
 import { createPageFinder, toVersionRecord } from './find-objects.ts';
@@ -12,10 +12,8 @@ import {
   type SlotRow,
   toCollectionDocument,
   toHeldVersion,
-  tombstonesOf,
   toTombstone,
 } from './object-database.ts';
-import { findTombstone } from './tombstones.ts';
 
 /** What is sent to find versions one by one, and changes. A test holds it against the indexes. */
 const lookups = {
@@ -156,16 +154,6 @@ export function createReader(connection: Connection) {
       if (state === undefined || versions.length === 0) return versions.map(() => undefined);
       const found = await findNamed(collection, versions, stableSlotOf(state));
       return found.map((row) => row && toProvenance(row));
-    },
-
-    async findTombstones(collection: string, versions: readonly VersionName[]): Promise<(Tombstone | undefined)[]> {
-      const state = await pages.findState(collection);
-      if (state === undefined || versions.length === 0) return versions.map(() => undefined);
-      const stable = stableSlotOf(state);
-      const found = await ask(rows.find(tombstonesOf(collection, idsOf(versions)), readLimit).toArray());
-      const tombstones = found.map(toTombstone).filter(({ dateAdded }) => dateAdded <= stable);
-      const byId = Map.groupBy(tombstones, ({ id }) => id);
-      return versions.map((name) => findTombstone(byId.get(name.id) ?? [], name));
     },
 
     async findChanges(collection: string, after: number, limit: number): Promise<Change[]> {

@@ -1,17 +1,21 @@
 /** Which tombstone tells of a version. */
 
-import type { Tombstone, VersionName } from '../store.ts';
-import type { TombstoneDocument } from './documents.ts';
+import type { VersionName } from '../store.ts';
+import type { DeletedVersion } from './documents.ts';
 
-/** Of these, the newest of the version, or of the last version where it has none of its own. */
-export function findTombstone(
-  tombstones: readonly TombstoneDocument[],
-  { id, versionKey }: VersionName,
-): Tombstone | undefined {
-  const of = tombstones.filter((each) => each.id === id && (versionKey === null || each.versionKey === versionKey));
-  const newest = of.reduce<TombstoneDocument | undefined>((best, each) => {
-    if (best === undefined || each.versionKey > best.versionKey) return each;
-    return each.versionKey === best.versionKey && each.dateAdded > best.dateAdded ? each : best;
-  }, undefined);
-  return newest && { dateAdded: newest.deleted, deletedAt: newest.deletedAt, deletedBy: newest.deletedBy };
+const labelOf = ({ id, versionKey }: VersionName) => `${id} ${versionKey ?? 'last'}`;
+
+function isNewer(a: DeletedVersion, b: DeletedVersion): boolean {
+  return a.versionKey === b.versionKey ? a.dateAdded > b.dateAdded : a.versionKey > b.versionKey;
+}
+
+/** Returns what finds, of these, the newest of a version, or of the last version where the name has no key. */
+export function indexTombstones(found: readonly DeletedVersion[]) {
+  const newest = new Map<string, DeletedVersion>();
+  for (const each of found)
+    for (const label of [labelOf(each), labelOf({ id: each.id, versionKey: null })]) {
+      const best = newest.get(label);
+      if (best === undefined || isNewer(each, best)) newest.set(label, each);
+    }
+  return (name: VersionName): DeletedVersion | undefined => newest.get(labelOf(name));
 }

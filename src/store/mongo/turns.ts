@@ -17,7 +17,9 @@
  * *No late write succeeds.* Suppose that the first one is by A, to version V, in a turn that has ended. A scanned V
  * within the turn and found it wrong. The one who closed the block found V right or put it right, in the turn, after
  * A's scan (before it, A would have found it right, since all writes of a turn write the same). That raised V's
- * revision, so A's write fails. Removing a version and inserting a tombstone repeat without effect.
+ * revision, so A's write fails. Removing a version and inserting a tombstone repeat without effect. `age` is narrowed
+ * after the close, under the revision that V had in the turn, so it fails when anything was done to V since. A deletion is
+ * no exception: a filler has no revision, and keeping a version for snapshots raises it.
  *
  * So `first` and `last` as of every stable slot are in `firstUntil` and `lastUntil`. What `age` says besides is for the
  * index: it is narrowed only when `stable` has passed the version that supersedes. A reader that has read `stable` before
@@ -132,7 +134,7 @@ function isOpen({ open }: CollectionDocument, { from }: Block): boolean {
   return open.some((block) => block.from === from);
 }
 
-function slotsOf({ from, to }: Block): Micros[] {
+export function slotsOf({ from, to }: Block): Micros[] {
   return Array.from({ length: to - from + 1 }, (_, n) => from + n);
 }
 
@@ -165,6 +167,12 @@ function tallyDeleted(tombstones: readonly TombstoneDocument[]): Tally {
     tombstones: tombstones.length,
     superseding: 0,
   };
+}
+
+/** A block, and the collection's document that its slots were taken by: every lower block is open in it, or closed. */
+interface Allocation {
+  readonly block: Block;
+  readonly before: CollectionDocument;
 }
 
 /** Returns what writers do with blocks of slots. `onAbandoned` hears when a call has left a block lying. */
@@ -221,15 +229,17 @@ export function createTurns(database: ObjectDatabase, timing: Timing, onAbandone
   }
 
   /** Takes `count` slots above all that were ever handed out. */
-  async function allocate(collection: string, count: number, deletion?: Deletion): Promise<Block> {
+  async function allocate(collection: string, count: number, deletion?: Deletion): Promise<Allocation> {
     const pause = createPauses();
     for (;;) {
-      const { allocated, open } = await database.openCollection(collection);
+      const before = await database.openCollection(collection);
+      const { allocated, open } = before;
       if (open.length >= maxOpen)
         throw new TaxiiError('unavailable', 'Too many changes of this collection are under way: try again later.');
       const from = Math.max(now(), allocated + 1);
       const block = { from, to: from + count - 1, ...(deletion !== undefined && { deletion }) };
-      if (await attempt(collection, block, () => database.allocate(collection, allocated, block))) return block;
+      if (await attempt(collection, block, () => database.allocate(collection, allocated, block)))
+        return { block, before };
       await pause();
     }
   }
@@ -340,11 +350,11 @@ export function createTurns(database: ObjectDatabase, timing: Timing, onAbandone
   async function useBlock<T>(
     collection: string,
     count: number,
-    use: (block: Block) => Promise<T>,
+    use: (block: Block, before: CollectionDocument) => Promise<T>,
     deletion?: Deletion,
   ): Promise<T> {
-    const block = await allocate(collection, count, deletion);
-    return attempt(collection, block, () => use(block));
+    const { block, before } = await allocate(collection, count, deletion);
+    return attempt(collection, block, () => use(block, before));
   }
 
   /** Finishes what calls of this process have left lying. */

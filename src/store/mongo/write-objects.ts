@@ -19,16 +19,16 @@ import {
 } from '../store.ts';
 import {
   type Block,
+  type CollectionDocument,
   type HeldVersion,
   never,
   type ObjectDatabase,
   stableSlotOf,
   type Timing,
-  type TombstoneDocument,
   type VersionDocument,
 } from './documents.ts';
-import { findTombstone } from './tombstones.ts';
-import { findRefusal, groupById, type Turns, withFlags } from './turns.ts';
+import { indexTombstones } from './tombstones.ts';
+import { findRefusal, groupById, slotsOf, type Turns, withFlags } from './turns.ts';
 
 /** A version to add, who submitted it, and what that one says of it. */
 export interface Submission {
@@ -104,40 +104,53 @@ function isFree(before: readonly Candidate[], candidate: Candidate): boolean {
 interface Plan {
   /** Those that take slots now, in order. */
   readonly block: readonly Candidate[];
-  /** Those whose outcome hangs on a version that is held. */
-  readonly held: readonly { readonly candidate: Candidate; readonly stored: HeldVersion }[];
-  readonly refused: readonly { readonly candidate: Candidate; readonly outcome: AddOutcome }[];
+  /** Those whose outcome hangs on a version that is held; `otherwise`: what it is if that has other content. */
+  readonly held: readonly {
+    readonly candidate: Candidate;
+    readonly stored: HeldVersion;
+    readonly otherwise: AddOutcome;
+  }[];
+  readonly decided: readonly { readonly candidate: Candidate; readonly outcome: AddOutcome }[];
   /** Those that another round decides. */
   readonly later: readonly Candidate[];
   /** The highest slot that one of them waits for; 0: none. */
   readonly waitFor: Micros;
 }
 
-const mayBeWithheld = ({ delivery }: Submission) => delivery?.withholdDeleted !== undefined;
+/** What goes into a block. */
+interface Filling {
+  readonly candidates: readonly Candidate[];
+  /** Those of which nothing is stored: another round decides. */
+  readonly barred: ReadonlySet<Candidate>;
+  readonly versions: readonly HeldVersion[];
+}
 
-/** What withholds a version that is not held. */
-function findWithheld(tombstones: readonly TombstoneDocument[], { delivery, version }: Candidate) {
-  if (delivery?.withholdDeleted === undefined) return undefined;
-  const found = findTombstone(tombstones, version);
-  if (found === undefined || found.deletedBy === delivery.withholdDeleted.exceptBy) return undefined;
-  return { outcome: 'withheld', dateAdded: found.dateAdded } as const;
+/** Present: the version may be withheld. */
+const exceptionOf = ({ delivery }: Submission) => delivery?.withholdDeleted;
+
+/** The deletions that versions may be withheld for: all that had slots when the collection's document was read. */
+interface Deletions {
+  /** What withholds a version. */
+  findWithheld(candidate: Candidate): AddOutcome | undefined;
+  /** The last slot of those of its object that were not closed, and may not have left their tombstones yet; 0: none. */
+  findUnderWay(candidate: Candidate): Micros;
 }
 
 /** What a round decides by. */
 interface Known {
+  /** The collection's document, read before all else. */
+  readonly document: CollectionDocument;
   readonly versions: readonly HeldVersion[];
-  /** Of objects that have candidates which may be withheld, read after the versions. */
-  readonly tombstones: readonly TombstoneDocument[];
-  readonly stable: Micros;
+  readonly deletions: Deletions;
 }
 
 /** Decides on each version what can be decided. Versions of one object keep their order. */
-function planRound(candidates: readonly Candidate[], { versions, tombstones, stable }: Known): Plan {
+function planRound(candidates: readonly Candidate[], { document, versions, deletions }: Known): Plan {
+  const stable = stableSlotOf(document);
   const groups = groupById(versions);
-  const graves = Map.groupBy(tombstones, ({ id }) => id);
   const block: Candidate[] = [];
   const held: Plan['held'][number][] = [];
-  const refused: Plan['refused'][number][] = [];
+  const decided: Plan['decided'][number][] = [];
   const later: Candidate[] = [];
   const delayed = new Set<string>();
   const taken = new Map<string, Candidate[]>();
@@ -147,23 +160,26 @@ function planRound(candidates: readonly Candidate[], { versions, tombstones, sta
     const group = groups.get(id) ?? [];
     const newest = group.at(-1)?.dateAdded ?? 0;
     const before = taken.get(id) ?? [];
-    if (newest > stable) waitFor = Math.max(waitFor, newest);
-    if (newest > stable || delayed.has(id) || !isFree(before, candidate)) {
+    const judgement = judge(group, candidate);
+    const withheld = deletions.findWithheld(candidate);
+    const isOpen = judgement.kind !== 'held' && withheld === undefined;
+    const awaited = Math.max(newest > stable ? newest : 0, isOpen ? deletions.findUnderWay(candidate) : 0);
+    waitFor = Math.max(waitFor, awaited);
+    if (awaited > 0 || delayed.has(id) || !isFree(before, candidate)) {
       delayed.add(id);
       later.push(candidate);
-      continue;
-    }
-    const judgement = judge(group, candidate);
-    const withheld = findWithheld(graves.get(id) ?? [], candidate);
-    if (judgement.kind === 'held') held.push({ candidate, stored: judgement.stored });
-    else if (withheld !== undefined) refused.push({ candidate, outcome: withheld });
-    else if (judgement.kind === 'refused') refused.push({ candidate, outcome: judgement.outcome });
+    } else if (judgement.kind === 'held') {
+      const { stored } = judgement;
+      const otherwise = withheld ?? { outcome: 'version-conflict', dateAdded: stored.dateAdded };
+      held.push({ candidate, stored, otherwise });
+    } else if (withheld !== undefined) decided.push({ candidate, outcome: withheld });
+    else if (judgement.kind === 'refused') decided.push({ candidate, outcome: judgement.outcome });
     else {
       block.push(candidate);
       taken.set(id, [...before, candidate]);
     }
   }
-  return { block, held, refused, later, waitFor };
+  return { block, held, decided, later, waitFor };
 }
 
 /** The documents for the slots of a block, with the flags that they should have from what is known. */
@@ -196,43 +212,75 @@ export function createObjectWriter(database: ObjectDatabase, turns: Turns, timin
     const slots = [...new Set(versioned.map(({ stored }) => stored.dateAdded))];
     const texts = slots.length === 0 ? new Map<Micros, string>() : await database.findTexts(collection, slots);
     const gone: Candidate[] = [];
-    for (const { candidate, stored } of held) {
+    for (const { candidate, stored, otherwise } of held) {
       const { text, versionKey } = candidate.version;
       const { dateAdded } = stored;
       const storedText = versionKey === null ? text : texts.get(dateAdded);
       // Nobody knows any more what was there: another round decides.
       if (storedText === undefined) gone.push(candidate);
-      else
-        outcomes[candidate.at] = {
-          outcome: sameContent(storedText, text) ? 'duplicate' : 'version-conflict',
-          dateAdded,
-        };
+      else outcomes[candidate.at] = sameContent(storedText, text) ? { outcome: 'duplicate', dateAdded } : otherwise;
     }
     return gone;
+  }
+
+  /**
+   * To be read after the document: a deletion that is closed in it has left its tombstones. README.md says why that is all.
+   */
+  async function findDeletions(
+    collection: string,
+    candidates: readonly Candidate[],
+    { open }: Pick<CollectionDocument, 'open'>,
+  ): Promise<Deletions> {
+    const sought = candidates.filter(exceptionOf).map(({ version }) => version);
+    const names = new Map(sought.map(({ id, versionKey }) => [`${id} ${versionKey}`, { id, versionKey }]));
+    const found = names.size === 0 ? [] : await database.findTombstonesOf(collection, [...names.values()]);
+    const findTombstone = indexTombstones(found);
+    const underWay = new Map(
+      open.flatMap(({ to, deletion }) => deletion?.ids.map((id): [string, Micros] => [id, to]) ?? []),
+    );
+    return {
+      findWithheld(candidate) {
+        const exception = exceptionOf(candidate);
+        const tombstone = exception && findTombstone(candidate.version);
+        if (tombstone === undefined || tombstone.deletedBy === exception?.exceptBy) return undefined;
+        return { outcome: 'withheld', dateAdded: tombstone.deleted };
+      },
+      findUnderWay: (candidate) => (exceptionOf(candidate) && underWay.get(candidate.version.id)) ?? 0,
+    };
+  }
+
+  /** Those of a block that may have been deleted in a slot below it. */
+  async function findBarred(collection: string, candidates: readonly Candidate[], before: CollectionDocument) {
+    const { findWithheld, findUnderWay } = await findDeletions(collection, candidates, before);
+    return new Set(candidates.filter((each) => findWithheld(each) !== undefined || findUnderWay(each) > 0));
   }
 
   /** Adds one block. Resolves to those that have lost their slots. */
   async function addBlock(
     collection: string,
     candidates: readonly Candidate[],
-    versions: readonly HeldVersion[],
+    known: Known,
     outcomes: AddOutcome[],
   ): Promise<Candidate[]> {
-    return turns.useBlock(collection, candidates.length, (block) =>
-      fillBlock(collection, block, candidates, versions, outcomes),
-    );
+    return turns.useBlock(collection, candidates.length, async (block, before) => {
+      const isOutdated = before.allocated > known.document.allocated;
+      const barred = isOutdated ? await findBarred(collection, candidates, before) : new Set<Candidate>();
+      return fillBlock(collection, block, { candidates, barred, versions: known.versions }, outcomes);
+    });
   }
 
   async function fillBlock(
     collection: string,
     block: Block,
-    candidates: readonly Candidate[],
-    versions: readonly HeldVersion[],
+    { candidates, barred, versions }: Filling,
     outcomes: AddOutcome[],
   ): Promise<Candidate[]> {
     const { from, to } = block;
-    const lost = await database.insertVersions(collection, toDocuments(candidates, from, versions));
-    if (lost.size > 0) await database.fill(collection, [...lost]);
+    const isBarred = (slot: Micros) => barred.has(candidates[slot - from] as Candidate);
+    const documents = toDocuments(candidates, from, versions).filter(({ dateAdded }) => !isBarred(dateAdded));
+    const taken = await database.insertVersions(collection, documents);
+    const empty = slotsOf(block).filter((slot) => isBarred(slot) || taken.has(slot));
+    if (empty.length > 0) await database.fill(collection, empty);
     await turns.waitForTurn(collection, block);
     const ids = [...new Set(candidates.map(({ version }) => version.id))];
     const finished = await turns.finishAdded(collection, block, ids);
@@ -244,24 +292,16 @@ export function createObjectWriter(database: ObjectDatabase, turns: Turns, timin
     return candidates.filter((_, n) => !slots.has(from + n));
   }
 
-  /**
-   * To be read after the versions: a tombstone is there before its version goes, so that what was held when the call began
-   * is found in the one place or in the other.
-   */
-  async function findTombstonesFor(collection: string, candidates: readonly Candidate[]): Promise<TombstoneDocument[]> {
-    const ids = new Set(candidates.filter(mayBeWithheld).map(({ version }) => version.id));
-    return ids.size === 0 ? [] : database.findTombstonesOf(collection, [...ids]);
-  }
-
   async function addRound(collection: string, candidates: readonly Candidate[], outcomes: AddOutcome[]) {
-    const stable = stableSlotOf(await database.openCollection(collection));
+    const document = await database.openCollection(collection);
     const ids = [...new Set(candidates.map(({ version }) => version.id))];
     const versions = await database.findVersions(collection, ids, never);
-    const tombstones = await findTombstonesFor(collection, candidates);
-    const plan = planRound(candidates, { versions, tombstones, stable });
-    for (const { candidate, outcome } of plan.refused) outcomes[candidate.at] = outcome;
+    const deletions = await findDeletions(collection, candidates, document);
+    const known = { document, versions, deletions };
+    const plan = planRound(candidates, known);
+    for (const { candidate, outcome } of plan.decided) outcomes[candidate.at] = outcome;
     const gone = await compare(collection, plan, outcomes);
-    const lost = plan.block.length === 0 ? [] : await addBlock(collection, plan.block, versions, outcomes);
+    const lost = plan.block.length === 0 ? [] : await addBlock(collection, plan.block, known, outcomes);
     if (plan.waitFor > 0) await turns.waitUntilStable(collection, plan.waitFor);
     return [...gone, ...lost, ...plan.later].sort((a, b) => a.at - b.at);
   }

@@ -137,6 +137,13 @@ export function createAddObjects(db: Database.Database, now: () => Micros) {
     return { outcome: isSame ? 'duplicate' : 'version-conflict', dateAdded: stored.dateAdded };
   }
 
+  /** What keeps a version away that was deleted by somebody else than `exceptBy`; undefined: nobody asks for that. */
+  function findWithheld(collection: number, version: NewVersion, exceptBy: string | undefined): AddOutcome | undefined {
+    const deletion = exceptBy === undefined ? undefined : findTombstone(collection, version);
+    if (deletion === undefined || deletion.deletedBy === exceptBy) return undefined;
+    return { outcome: 'withheld', dateAdded: deletion.dateAdded };
+  }
+
   function nextDateAdded({ key, highWater }: OpenCollection, version: NewVersion, last: Neighbour | undefined): Micros {
     let dateAdded = Math.max(now(), highWater + 1);
     if (version.versionKey !== null || last === undefined) return dateAdded;
@@ -163,7 +170,7 @@ export function createAddObjects(db: Database.Database, now: () => Micros) {
     seq: number,
     submitter: string,
     version: NewVersion,
-    withholdDeleted: Delivery['withholdDeleted'],
+    exceptBy: string | undefined,
   ): AddOutcome {
     const { id, type, specVersion, text, digest } = version;
     const { key } = collection;
@@ -171,11 +178,8 @@ export function createAddObjects(db: Database.Database, now: () => Micros) {
     // The usual case, a new object or a newer version, needs no further look.
     const isNewest = last === undefined || (version.versionKey !== null && version.versionKey > last.versionKey);
     const stored = isNewest ? undefined : findStored(key, version);
-    if (stored !== undefined) return stored;
-    const deletion = withholdDeleted && findTombstone(key, version);
-    if (deletion !== undefined && deletion.deletedBy !== withholdDeleted?.exceptBy)
-      return { outcome: 'withheld', dateAdded: deletion.dateAdded };
-    const refusal = last && findRefusal(key, version, last);
+    if (stored?.outcome === 'duplicate') return stored;
+    const refusal = findWithheld(key, version, exceptBy) ?? stored ?? (last && findRefusal(key, version, last));
     if (refusal !== undefined) return refusal;
 
     const dateAdded = nextDateAdded(collection, version, last);
@@ -202,7 +206,7 @@ export function createAddObjects(db: Database.Database, now: () => Micros) {
     const before = counters.sequence();
     let sequence = before;
     const outcomes = versions.map((version) => {
-      const outcome = add(collection, sequence + 1, submitter, version, withholdDeleted);
+      const outcome = add(collection, sequence + 1, submitter, version, withholdDeleted?.exceptBy);
       if (outcome.outcome === 'added') sequence += 1;
       return outcome;
     });

@@ -34,7 +34,6 @@ import { assertOurs, prepareLayout } from './layout.ts';
 import { createProvenanceFinder } from './provenance.ts';
 import { createRecordReader } from './records.ts';
 import { readSnapshotOf } from './snapshot.ts';
-import { createTombstoneFinder } from './tombstones.ts';
 import { createUnchanged, type Unchanged } from './unchanged.ts';
 import { startWriter } from './writer.ts';
 
@@ -121,7 +120,6 @@ function createReader(db: Database.Database, unchanged: Unchanged) {
   const versions = db.prepare<[string], VersionRecord>(readSql.versions);
   const object = db.prepare<[number, string], number>(readSql.object).pluck();
   const findOneProvenance = createProvenanceFinder(db);
-  const findOneTombstone = createTombstoneFinder(db);
   const adds = db.prepare<[string, number, number], Change>(readSql.adds);
   const deletes = db.prepare<[string, number, number], Change>(readSql.deletes);
   const state = db.prepare<[string], CollectionState>(`${stateSql} WHERE id = ?`);
@@ -185,9 +183,6 @@ function createReader(db: Database.Database, unchanged: Unchanged) {
 
     findProvenance: (collection: string, versions: readonly VersionName[]) =>
       findEach(collection, versions, findOneProvenance),
-
-    findTombstones: (collection: string, versions: readonly VersionName[]) =>
-      findEach(collection, versions, findOneTombstone),
 
     getCollectionState(collection: string): CollectionState {
       const found = unchanged(`state ${collection}`, () => Object.freeze(state.get(collection)));
@@ -279,7 +274,6 @@ export async function openSqliteStore({ path: given, clockOffset = 0 }: SqliteSt
     findRecords: (collection, query, bounds) => read(() => objects.findRecords(collection, query, bounds)),
     hasObject: (collection, id) => read(() => objects.hasObject(collection, id)),
     findProvenance: (collection, versions) => read(() => objects.findProvenance(collection, versions)),
-    findTombstones: (collection, versions) => read(() => objects.findTombstones(collection, versions)),
     getCollectionState: (collection) => read(() => objects.getCollectionState(collection)),
     listCollectionStates: () => read(() => objects.listCollectionStates()),
     findChanges: (collection, after, limit) => read(() => objects.findChanges(collection, after, limit)),
