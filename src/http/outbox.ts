@@ -1,4 +1,7 @@
-/** How the bytes of an answer leave: packed when the client asks for it, and not waiting for ever for who does not read. */
+/**
+ * How the bytes of an answer leave: together with others of the same moment, packed when the client asks for it, and not waiting
+ * for ever for who does not read.
+ */
 
 import type { ServerResponse } from 'node:http';
 import { promisify } from 'node:util';
@@ -7,9 +10,14 @@ import { type HttpLimits, readingTime } from './limits.ts';
 import type { PackedCoding } from './negotiation.ts';
 import { firstOf } from './patience.ts';
 
+type Answer = readonly [response: ServerResponse, status: number, fields: readonly string[], body: readonly Buffer[]];
+
 export interface Outbox {
-  /** Ends the answer with this head and body; the length is added. Never throws. */
-  deliver(response: ServerResponse, status: number, fields: readonly string[], body: readonly Buffer[]): void;
+  /**
+   * Ends the answer with this head and body before anything else that arrives is looked at; the length is added, but for
+   * 304 (RFC 9110 §8.6). Never throws.
+   */
+  deliver(...answer: Answer): void;
   /**
    * Packs a body off the main thread. Undefined when enough are being packed: as it is, it is acceptable, and better than a
    * queue. What `must` be packed waits for its turn.
@@ -22,6 +30,9 @@ const maxPacking = 2;
 /** Longer answers are written in steps, each of which the client must have begun to take in time. */
 const stepLength = 256 * 1024;
 const watchedFrom = 64 * 1024;
+/** So many answers wait for each other at most, and so many bytes of them. */
+const maxTogether = 32;
+const maxTogetherBytes = 256 * 1024;
 /** Shorter answers are sent as text: Node writes it together with the head in one piece, a Buffer beside it. */
 const joinedBelow = 1024;
 
@@ -73,6 +84,34 @@ function stepsOf(body: readonly Buffer[]): Buffer[][] {
     }
   }
   return steps;
+}
+
+export function lengthOf(body: readonly Buffer[]): number {
+  return body.reduce((sum, { length }) => sum + length, 0);
+}
+
+/**
+ * Lets answers leave one after the other at the end of the turn of the event loop in which they were made. The first wakes
+ * its client, which costs as much as making a short answer; those behind it find a client of many connections, or a proxy,
+ * awake. Each sent as soon as it is made would find it asleep again.
+ */
+function createDepartures(send: (...answer: Answer) => void): (...answer: Answer) => void {
+  let waiting: Answer[] = [];
+  let bytes = 0;
+
+  function leave(): void {
+    const leaving = waiting;
+    waiting = [];
+    bytes = 0;
+    for (const answer of leaving) send(...answer);
+  }
+
+  return (...answer) => {
+    if (waiting.length === 0) setImmediate(leave);
+    waiting.push(answer);
+    bytes += lengthOf(answer[3]);
+    if (waiting.length >= maxTogether || bytes >= maxTogetherBytes) leave();
+  };
 }
 
 /** The bytes as text of as many characters. */
@@ -136,8 +175,12 @@ export function createOutbox({ pace, unreadBytes }: Pick<HttpLimits, 'pace' | 'u
     writing.catch(() => response.destroy()).finally(() => forget(response));
   }
 
-  function write(response: ServerResponse, status: number, fields: readonly string[], body: readonly Buffer[]): void {
-    const length = body.reduce((sum, part) => sum + part.length, 0);
+  function write(...[response, status, fields, body]: Answer): void {
+    if (status === 304) {
+      response.writeHead(status, [...fields]).end();
+      return;
+    }
+    const length = lengthOf(body);
     response.writeHead(status, [...fields, 'Content-Length', String(length)]);
     // The body of an answer to HEAD is never sent.
     if (response.req.method === 'HEAD') response.end();
@@ -149,12 +192,12 @@ export function createOutbox({ pace, unreadBytes }: Pick<HttpLimits, 'pace' | 'u
 
   return {
     pack: createPacker(),
-    deliver: (response, ...answer) => {
+    deliver: createDepartures((...answer) => {
       try {
-        write(response, ...answer);
+        write(...answer);
       } catch {
-        response.destroy();
+        answer[0].destroy();
       }
-    },
+    }),
   };
 }

@@ -5,7 +5,7 @@ import type { Caller } from '../taxii/access.ts';
 import type { Pack, PackablePage } from '../taxii/page-cache.ts';
 import { taxiiMediaType } from '../taxii/resources.ts';
 import { acceptedCodings, type Coding } from './negotiation.ts';
-import type { Outbox } from './outbox.ts';
+import { lengthOf, type Outbox } from './outbox.ts';
 import { findHeldTag, formatTag } from './validators.ts';
 
 /** What a request carries along while it is served; the log reports it at the end. */
@@ -65,10 +65,6 @@ interface Answer {
 
 function tagFields(tag: string | undefined, coding: Coding): readonly string[] {
   return tag === undefined ? [] : ['ETag', formatTag(tag, coding)];
-}
-
-function lengthOf(body: readonly Buffer[]): number {
-  return body.reduce((sum, { length }) => sum + length, 0);
 }
 
 /** Sends an answer in the coding that the client likes best. */
@@ -134,7 +130,7 @@ export function sendPage(response: TaxiiResponse, page: PackablePage, outbox: Ou
   const codings = acceptedCodings(headers['accept-encoding']);
   const held = findHeldTag(headers['if-none-match'], tag, codings);
   if (held !== undefined) {
-    response.writeHead(304, [...takeFields(response), ...fields, 'ETag', held]).end();
+    outbox.deliver(response, 304, [...takeFields(response), ...fields, 'ETag', held], []);
     return;
   }
   response.locals.objects = page.count;

@@ -174,9 +174,12 @@ export function startAccessLog({
     reason = undefined;
   }
 
+  /** What came while a batch was written waits for others again, unless it fills one: many small commits would cost more. */
   async function writeAll(): Promise<void> {
-    while (queue.length > 0) await writeBatch();
+    do await writeBatch();
+    while (queue.length >= batchLength || (isClosed && queue.length > 0));
     writing = undefined;
+    if (queue.length > 0) timer ??= setTimeout(flush, pause).unref();
   }
 
   function flush(): void {

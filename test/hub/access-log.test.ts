@@ -97,6 +97,37 @@ describe('the access log', () => {
     await log.close();
   });
 
+  test('writes no batch of what comes while another is written: it waits for others again', async () => {
+    const lengths: number[] = [];
+    let finish = () => {};
+    const recordAccess: Store['recordAccess'] = (entries) => {
+      lengths.push(entries.length);
+      return new Promise((resolve) => {
+        finish = resolve;
+      });
+    };
+    const roots = [declare({ alias: 'c' })];
+    const log = startAccessLog({ store: { recordAccess }, roots, now: () => 0, ...silent, pause: 20 });
+    const record = (count: number) => {
+      for (let n = 0; n < count; n += 1) log.record(request('/hub/collections/c/'));
+    };
+    record(500);
+    record(499);
+    finish();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(lengths).toEqual([500]);
+    record(1);
+    expect(lengths).toEqual([500, 500]);
+    record(3);
+    finish();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(lengths).toEqual([500, 500]);
+    while (lengths.length < 3) await new Promise((resolve) => setImmediate(resolve));
+    expect(lengths).toEqual([500, 500, 3]);
+    finish();
+    await log.close();
+  });
+
   test('drops and counts what the store does not take, and what the queue cannot hold', async () => {
     const { store: kept, batches, state } = memory();
     const losses: [number, unknown][] = [];
