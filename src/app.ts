@@ -4,6 +4,7 @@ import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import express, { type Express, type Request, type RequestHandler } from 'express';
 import helmet from 'helmet';
+import type { Arrivals } from './arrivals.ts';
 import type { Authenticator } from './auth/authenticate.ts';
 import { TaxiiError } from './errors.ts';
 import { awaitTurn, endLateBodies, excuseWaiting } from './http/connections.ts';
@@ -22,6 +23,7 @@ export interface AppDeps {
   readonly taxii: TaxiiDeps;
   readonly authenticator: Authenticator;
   readonly accessLog: AccessLog;
+  readonly arrivals: Arrivals;
   readonly isClosing: HealthDeps['isClosing'];
   readonly log: Log;
   readonly trustedProxy: readonly string[];
@@ -159,6 +161,7 @@ export function createApp({
   taxii,
   authenticator,
   accessLog,
+  arrivals,
   isClosing,
   log,
   trustedProxy,
@@ -171,7 +174,7 @@ export function createApp({
   const health = createHealthRouter({ store: taxii.store, log, isClosing });
   app.use(
     inTurn(
-      ...[awaitTurn, excuseWaiting, endLateBodies, allowOrigins(corsOrigins)],
+      ...[awaitTurn(arrivals), excuseWaiting, endLateBodies, allowOrigins(corsOrigins)],
       onlyAt(['/healthz', '/healthz/', '/readyz', '/readyz/'], health),
       logRequests(log, accessLog, trustedProxy.length > 0),
       ...[prepare(corsOrigins, isHttps), answerPreflights],

@@ -4,6 +4,7 @@ import { createServer as createHttpServer, type IncomingMessage, type Server } f
 import { createServer as createHttpsServer, Server as HttpsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { createApp } from './app.ts';
+import { createArrivals } from './arrivals.ts';
 import { createAuthenticator } from './auth/authenticate.ts';
 import type { Config } from './config.ts';
 import { OperatorError } from './errors.ts';
@@ -205,7 +206,8 @@ export async function startServer(config: Config, log: Log, options: StartOption
   shareHashing(processes);
   // The list stays when its content is replaced: all parts look into it anew for each request, so nobody may copy it.
   const roots = [...(options.roots ?? loadApiRoots(config.collections))];
-  const store = await openStore(config.store);
+  const arrivals = createArrivals();
+  const store = await openStore(config.store, arrivals);
   const checker = startChecker(countCheckers(processes));
   const accessLog = startAccessLog({
     store,
@@ -238,6 +240,7 @@ export async function startServer(config: Config, log: Log, options: StartOption
       isClosing: () => closing !== undefined,
       authenticator: createAuthenticator({ store, now: Date.now }),
       accessLog,
+      arrivals,
       taxii: {
         store,
         checker,

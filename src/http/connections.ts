@@ -3,6 +3,7 @@
 import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { RequestHandler } from 'express';
+import type { Arrivals } from '../arrivals.ts';
 import { type HttpLimits, readingTime } from './limits.ts';
 
 /** A page cursor carries its filters, so a request line may be long. */
@@ -84,25 +85,33 @@ export const excuseWaiting: RequestHandler = (_request, response, next) => {
 const maxWaiting = 1000;
 const waitingOn = new WeakMap<Socket, number>();
 
+/** Of a request that was answered before its body had come: what is read next begins with the rest of that. */
+const answeredEarly = new WeakSet<Socket>();
+
 /**
  * Requests that are sent without waiting for answers are read at once and answered in order: each is looked at only when
  * it is its turn, so that one packet of them can't fill the memory with answers.
  */
-export const awaitTurn: RequestHandler = (request, response, next) => {
-  if (response.socket !== null) {
-    next();
-    return;
-  }
-  const { socket } = request;
-  const waiting = (waitingOn.get(socket) ?? 0) + 1;
-  waitingOn.set(socket, waiting);
-  // Node reads on as long as nothing is answered, so without a bound they would fill the memory themselves.
-  if (waiting > maxWaiting) socket.destroy();
-  response.once('socket', () => {
-    waitingOn.set(socket, (waitingOn.get(socket) ?? 1) - 1);
-    next();
-  });
-};
+export const awaitTurn =
+  ({ begin, end }: Arrivals): RequestHandler =>
+  (request, response, next) => {
+    const { socket } = request;
+    if (response.socket !== null) {
+      if (answeredEarly.has(socket)) end();
+      else begin();
+      next();
+      return;
+    }
+    const waiting = (waitingOn.get(socket) ?? 0) + 1;
+    waitingOn.set(socket, waiting);
+    // Node reads on as long as nothing is answered, so without a bound they would fill the memory themselves.
+    if (waiting > maxWaiting) socket.destroy();
+    response.once('socket', () => {
+      waitingOn.set(socket, (waitingOn.get(socket) ?? 1) - 1);
+      end();
+      next();
+    });
+  };
 
 /** Ends a connection on which a body goes on although its request was answered. */
 export const endLateBodies: RequestHandler = (request, response, next) => {
@@ -111,6 +120,7 @@ export const endLateBodies: RequestHandler = (request, response, next) => {
     response.once('finish', () => {
       // One that is closed says so no more, and nothing would clear its timer.
       if (request.complete || request.closed) return;
+      answeredEarly.add(request.socket);
       const timer = setTimeout(() => request.complete || request.socket.destroy(), lingerTimeout);
       request.once('close', () => clearTimeout(timer));
     });

@@ -1,6 +1,7 @@
 /** Opens the store that is configured; above this line nobody asks which one it is. */
 
 import { existsSync } from 'node:fs';
+import type { Arrivals } from '../arrivals.ts';
 import type { Restoring, SnapshotPart, Store, StoreGlimpse } from './store.ts';
 
 // The drivers are loaded where they are needed, so that commands which need no store do not wait for one.
@@ -20,10 +21,13 @@ export function nameOfStore(location: StoreLocation): string {
   return location.url.replace(/\/\/[^@/]*@/, '//').replace(/\?.*$/, '');
 }
 
-/** Opens the store, making it if there is none. Throws OperatorError when it cannot be used. */
-export async function openStore(location: StoreLocation): Promise<Store> {
+/**
+ * Opens the store, making it if there is none. Throws OperatorError when it cannot be used. `arrivals`: of the requests that read
+ * it.
+ */
+export async function openStore(location: StoreLocation, arrivals?: Arrivals): Promise<Store> {
   if (location.kind === 'mongodb') return (await mongo()).openMongoStore({ url: location.url });
-  return (await sqlite()).openSqliteStore({ path: location.path });
+  return (await sqlite()).openSqliteStore({ path: location.path, ...(arrivals && { arrivals }) });
 }
 
 /**

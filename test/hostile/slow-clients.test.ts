@@ -5,6 +5,7 @@ import { createServer, type RequestListener, type Server, type ServerResponse } 
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { createArrivals } from '../../src/arrivals.ts';
 import {
   allowHalfOpen,
   awaitTurn,
@@ -237,8 +238,9 @@ describe('a client that does not read', () => {
     let running = 0;
     let most = 0;
     let handled = 0;
+    const awaitOwn = awaitTurn(createArrivals());
     const port = await startBare((request, response) => {
-      awaitTurn(request as never, response as never, () => {
+      awaitOwn(request as never, response as never, () => {
         running += 1;
         most = Math.max(most, running);
         response.prependOnceListener('finish', () => {

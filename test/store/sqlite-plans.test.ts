@@ -64,6 +64,10 @@ describe('how SQLite answers', () => {
     if (bySeq.includes(name)) expect(steps[0]).toMatch(/USING INTEGER PRIMARY KEY \(rowid>\?\)/);
   });
 
+  test.each(statements)('%s has no parameter for which SQLite would prepare it anew each time', (_name, sql) => {
+    expect(sql.replaceAll('json_each(?)', '').match(/(?<!\+)\?/)).toBeNull();
+  });
+
   describe('a filter that no index answers', () => {
     const budget = { sliceRows: 10, pageRows: 50 };
     const keys = [5, 6, 700, 1_990].map(key);

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
+import type { Arrivals } from '../../src/arrivals.ts';
 import { openFile, openForReading } from '../../src/store/sqlite/connection.ts';
 import { createUnchanged } from '../../src/store/sqlite/unchanged.ts';
 import { useTempFolder } from './temp-folder.ts';
@@ -8,17 +9,18 @@ describe('what is remembered until something changes', () => {
   const pathOf = useTempFolder();
 
   /** A reader of one number, and another connection that changes it. */
-  function open(name: string) {
+  function open(name: string, arrivals?: Pick<Arrivals, 'find'>) {
     const path = pathOf(name);
     const writer = openFile(path);
     writer.pragma('journal_mode = WAL');
     writer.exec('CREATE TABLE numbers (number INTEGER); INSERT INTO numbers VALUES (1)');
     const reader = openForReading(path);
     const number = reader.prepare<[], number>('SELECT number FROM numbers').pluck();
-    const unchanged = createUnchanged(reader);
+    const unchanged = createUnchanged(reader, arrivals);
     let reads = 0;
     const find = (name = 'number', isSmall = (_found: number | undefined) => true) =>
-      unchanged(
+      unchanged.find(
+        'a kind',
         name,
         () => {
           reads += 1;
@@ -30,7 +32,7 @@ describe('what is remembered until something changes', () => {
       reader.close();
       writer.close();
     };
-    return { writer, find, close, reads: () => reads };
+    return { writer, find, close, reads: () => reads, lookAgain: unchanged.lookAgain };
   }
 
   test('it is read once, over many turns, as long as nobody commits', async () => {
@@ -68,6 +70,42 @@ describe('what is remembered until something changes', () => {
     expect(await Promise.resolve().then(() => find())).toBe(1);
     await nextTurn();
     expect(find()).toBe(2);
+    close();
+  });
+
+  test('requests that have arrived together are answered as of one look, and what this process is told of is seen', async () => {
+    let look: ReturnType<Arrivals['find']>;
+    const { writer, find, close, lookAgain } = open('together.db', { find: () => look });
+    const change = (number: number) => writer.exec(`UPDATE numbers SET number = ${number}`);
+    look = { loopCount: 1, events: 10 };
+    expect(find()).toBe(1);
+    change(2);
+    await nextTurn();
+    expect(find()).toBe(1);
+    lookAgain();
+    expect(find()).toBe(2);
+    change(3);
+    await nextTurn();
+    look = undefined;
+    expect(find()).toBe(3);
+    for (const later of [
+      { loopCount: 1, events: 20 },
+      { loopCount: 2, events: 20 },
+    ]) {
+      change(later.loopCount * 100 + later.events);
+      await nextTurn();
+      look = later;
+      expect(find()).toBe(later.loopCount * 100 + later.events);
+    }
+    // What else is done meanwhile sees what there is, and requests that come by another look.
+    change(4);
+    await nextTurn();
+    look = undefined;
+    expect(find()).toBe(4);
+    change(5);
+    await nextTurn();
+    look = { loopCount: 2, events: 20 };
+    expect(find()).toBe(5);
     close();
   });
 

@@ -139,7 +139,7 @@ describe('the writer', () => {
          throw new Error('out of luck');
        });`,
     );
-    const writer = startWriter({ path: pathOf('unused.db'), clockOffset: 0 }, pathToFileURL(file));
+    const writer = startWriter({ path: pathOf('unused.db'), clockOffset: 0 }, undefined, pathToFileURL(file));
     const command: Command = { op: 'deleteRecord', kind: 'k', id: 'x', expected: 1 };
     const both = await Promise.allSettled([writer.run(command), writer.run(command)]);
     for (const result of both)

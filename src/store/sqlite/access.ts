@@ -16,13 +16,13 @@ const dropsPerCall = 1_000;
 function dropFrom(queue: string): string {
   return `DELETE FROM access_batches WHERE ${queue}
     AND seq <= (SELECT min(seq) FROM access_batches WHERE ${queue}) + ${dropsPerCall}
-    AND (until < ? OR seq <= (SELECT max(seq) FROM access_batches WHERE ${queue}) - ?)`;
+    AND (until < +? OR seq <= (SELECT max(seq) FROM access_batches WHERE ${queue}) - +?)`;
 }
 
 /** The SQL of the access log. Exported for the test that explains it. */
 export const accessSql = {
   accessBatches: `SELECT seq, until, entries FROM access_batches
-    WHERE collection = ? AND until BETWEEN ? AND ? AND since <= ? ORDER BY until DESC`,
+    WHERE collection = +? AND until BETWEEN +? AND +? AND since <= +? ORDER BY until DESC`,
   accessDropOfUsers: dropFrom('seq > 0'),
   accessDropOfNobody: dropFrom('seq <= 0'),
 } as const;

@@ -10,16 +10,16 @@ import { createTombstoneFinder } from './tombstones.ts';
 
 /** The SQL that finds neighbours and duplicates. Exported for the test that explains each. */
 export const neighbourSql = {
-  last: 'SELECT seq, version_key AS versionKey FROM objects WHERE collection = ? AND id = ? ORDER BY version_key DESC LIMIT 1',
+  last: 'SELECT seq, version_key AS versionKey FROM objects WHERE collection = +? AND id = +? ORDER BY version_key DESC LIMIT 1',
   first:
-    'SELECT seq, version_key AS versionKey FROM objects WHERE collection = ? AND id = ? ORDER BY version_key LIMIT 1',
+    'SELECT seq, version_key AS versionKey FROM objects WHERE collection = +? AND id = +? ORDER BY version_key LIMIT 1',
   exact:
-    'SELECT date_added AS dateAdded, text FROM objects INDEXED BY objects_by_version WHERE collection = ? AND id = ? AND version_key = ?',
+    'SELECT date_added AS dateAdded, text FROM objects INDEXED BY objects_by_version WHERE collection = +? AND id = +? AND version_key = +?',
   digest:
-    'SELECT date_added AS dateAdded FROM objects INDEXED BY objects_by_digest WHERE collection = ? AND id = ? AND digest = ?',
+    'SELECT date_added AS dateAdded FROM objects INDEXED BY objects_by_digest WHERE collection = +? AND id = +? AND digest = +?',
   revokedBefore:
-    'SELECT date_added AS dateAdded FROM objects INDEXED BY objects_revoked WHERE collection = ? AND id = ? AND version_key < ? AND revoked LIMIT 1',
-  origin: 'SELECT created_by_ref AS createdByRef, created FROM origins WHERE collection = ? AND id = ?',
+    'SELECT date_added AS dateAdded FROM objects INDEXED BY objects_revoked WHERE collection = +? AND id = +? AND version_key < +? AND revoked LIMIT 1',
+  origin: 'SELECT created_by_ref AS createdByRef, created FROM origins WHERE collection = +? AND id = +?',
 } as const;
 
 interface Neighbour {

@@ -27,11 +27,11 @@ const maxExpiredBytes = 4 * 1024 ** 2;
 export const deletionSql = {
   held: `SELECT seq, id, date_added AS dateAdded, length, version, version_key AS versionKey,
     is_last AS isLast, is_first AS isFirst, submitter
-    FROM objects INDEXED BY objects_by_version WHERE collection = ? AND id = ? ORDER BY version_key`,
+    FROM objects INDEXED BY objects_by_version WHERE collection = +? AND id = +? ORDER BY version_key`,
   expired: `SELECT seq, id, date_added AS dateAdded, length, version FROM objects INDEXED BY objects_by_date
-    WHERE collection = ? AND date_added < ? ORDER BY date_added LIMIT ?`,
+    WHERE collection = +? AND date_added < +? ORDER BY date_added LIMIT +?`,
   dropTombstones: `DELETE FROM tombstones WHERE seq IN (SELECT seq FROM tombstones INDEXED BY tombstones_by_deletion
-    WHERE deleted_at < ? ORDER BY deleted_at LIMIT ?)`,
+    WHERE deleted_at < +? ORDER BY deleted_at LIMIT +?)`,
 } as const;
 
 function isSelected({ all, first, last, exact }: VersionSelector, held: Held): boolean {

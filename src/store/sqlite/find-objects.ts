@@ -21,34 +21,34 @@ const maxPoints = 4_000;
 
 const keys = 'o.seq, o.date_added, o.length';
 const judgedKeys = `${keys}, o.type, o.version_key, o.is_last, o.is_first`;
-const inOrder = 'AND date_added > ? ORDER BY date_added LIMIT ?';
+const inOrder = 'AND date_added > +? ORDER BY date_added LIMIT +?';
 
 /** The SQL that finds keys. Exported for the test that explains each. */
 export const keySql = {
-  byDate: `SELECT ${keys} FROM objects o INDEXED BY objects_by_date WHERE collection = ? ${inOrder}`,
-  byDateJudged: `SELECT ${judgedKeys} FROM objects o INDEXED BY objects_by_date WHERE collection = ? ${inOrder}`,
+  byDate: `SELECT ${keys} FROM objects o INDEXED BY objects_by_date WHERE collection = +? ${inOrder}`,
+  byDateJudged: `SELECT ${judgedKeys} FROM objects o INDEXED BY objects_by_date WHERE collection = +? ${inOrder}`,
   byFlags: `SELECT ${keys} FROM objects o INDEXED BY objects_by_flags
-    WHERE collection = ? AND is_last = ? AND is_first = ? ${inOrder}`,
+    WHERE collection = +? AND is_last = +? AND is_first = +? ${inOrder}`,
   byFlagsJudged: `SELECT ${judgedKeys} FROM objects o INDEXED BY objects_by_flags
-    WHERE collection = ? AND is_last = ? AND is_first = ? ${inOrder}`,
+    WHERE collection = +? AND is_last = +? AND is_first = +? ${inOrder}`,
   byType: `SELECT ${keys} FROM objects o INDEXED BY objects_by_type
-    WHERE collection = ? AND is_last = ? AND is_first = ? AND type = ? ${inOrder}`,
+    WHERE collection = +? AND is_last = +? AND is_first = +? AND type = +? ${inOrder}`,
   byTypeJudged: `SELECT ${judgedKeys} FROM objects o INDEXED BY objects_by_type
-    WHERE collection = ? AND is_last = ? AND is_first = ? AND type = ? ${inOrder}`,
+    WHERE collection = +? AND is_last = +? AND is_first = +? AND type = +? ${inOrder}`,
   byId: `SELECT ${judgedKeys} FROM objects o INDEXED BY objects_by_id
-    WHERE collection = ? AND id = ? AND is_last + is_first < 2 ${inOrder}`,
+    WHERE collection = +? AND id = +? AND is_last + is_first < 2 ${inOrder}`,
   // Of these ids, those of objects with several versions, and the versions of the others.
   idsOfSeveral: `SELECT i.value FROM json_each(?) i WHERE EXISTS (SELECT 1 FROM objects INDEXED BY objects_by_id
-    WHERE collection = ? AND id = i.value AND is_last + is_first < 2)`,
+    WHERE collection = +? AND id = i.value AND is_last + is_first < 2)`,
   onlyOfIds: `SELECT ${judgedKeys} FROM json_each(?) i CROSS JOIN objects o ON o.is_first = 1 AND o.seq =
-    (SELECT seq FROM objects WHERE collection = ? AND id = i.value ORDER BY version_key DESC LIMIT 1)`,
+    (SELECT seq FROM objects WHERE collection = +? AND id = i.value ORDER BY version_key DESC LIMIT 1)`,
   lastOfIds: `SELECT ${judgedKeys} FROM json_each(?) i CROSS JOIN objects o ON o.seq =
-    (SELECT seq FROM objects WHERE collection = ? AND id = i.value ORDER BY version_key DESC LIMIT 1)`,
+    (SELECT seq FROM objects WHERE collection = +? AND id = i.value ORDER BY version_key DESC LIMIT 1)`,
   firstOfIds: `SELECT ${judgedKeys} FROM json_each(?) i CROSS JOIN objects o ON o.seq =
-    (SELECT seq FROM objects WHERE collection = ? AND id = i.value ORDER BY version_key LIMIT 1)`,
+    (SELECT seq FROM objects WHERE collection = +? AND id = i.value ORDER BY version_key LIMIT 1)`,
   exactOfIds: `SELECT ${judgedKeys}
     FROM json_each(?) i CROSS JOIN json_each(?) v CROSS JOIN objects o
-    ON o.collection = ? AND o.id = i.value AND o.version_key = v.value`,
+    ON o.collection = +? AND o.id = i.value AND o.version_key = v.value`,
 } as const;
 
 /** Where the keys of a query come from, and what is left to judge of each; without `judge`, nothing. */

@@ -6,11 +6,11 @@ import type { Provenance, VersionName } from '../store.ts';
 const ofVersion = `SELECT o.date_added AS dateAdded, submitter, t.text AS origin
   FROM objects o INDEXED BY objects_by_version
   LEFT JOIN object_origins h ON h.seq = o.seq LEFT JOIN origin_texts t ON t.key = h.origin
-  WHERE collection = ? AND id = ?`;
+  WHERE collection = +? AND id = +?`;
 
 /** The SQL of provenance. Exported for the test that explains it. */
 export const provenanceSql = {
-  provenance: `${ofVersion} AND version_key = ?`,
+  provenance: `${ofVersion} AND version_key = +?`,
   lastProvenance: `${ofVersion} ORDER BY version_key DESC LIMIT 1`,
 } as const;
 

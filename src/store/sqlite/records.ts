@@ -2,23 +2,23 @@
 
 import type Database from 'better-sqlite3';
 import type { KeptStatus, Micros, RecordQuery, StoredRecord } from '../store.ts';
-import type { Unchanged } from './unchanged.ts';
+import type { Find } from './unchanged.ts';
 
 // Old statuses that one put removes: more than come in, so that their number falls.
 const dropsPerPut = 20;
 
 /** The SQL that finds records and statuses. Exported for the test that explains each. */
 export const recordSql = {
-  one: 'SELECT id, revision, document FROM records WHERE kind = ? AND id = ?',
-  page: 'SELECT id, revision, document FROM records WHERE kind = ? AND id > ? ORDER BY id LIMIT ?',
+  one: 'SELECT id, revision, document FROM records WHERE kind = +? AND id = +?',
+  page: 'SELECT id, revision, document FROM records WHERE kind = +? AND id > +? ORDER BY id LIMIT +?',
   pageByKey: `SELECT r.id, r.revision, r.document FROM record_keys k
     CROSS JOIN records r ON r.kind = k.kind AND r.id = k.id
-    WHERE k.kind = ? AND k.name = ? AND k.value = ? AND k.id > ? ORDER BY k.id LIMIT ?`,
-  removeKeys: 'DELETE FROM record_keys WHERE kind = ? AND id = ?',
+    WHERE k.kind = +? AND k.name = +? AND k.value = +? AND k.id > +? ORDER BY k.id LIMIT +?`,
+  removeKeys: 'DELETE FROM record_keys WHERE kind = +? AND id = +?',
   status: `SELECT id, api_root AS apiRoot, submitter, text, completed_at AS completedAt
-    FROM statuses WHERE api_root = ? AND id = ?`,
+    FROM statuses WHERE api_root = +? AND id = +?`,
   dropStatuses: `DELETE FROM statuses WHERE rowid IN
-    (SELECT rowid FROM statuses WHERE completed_at < ? ORDER BY completed_at LIMIT ?)`,
+    (SELECT rowid FROM statuses WHERE completed_at < +? ORDER BY completed_at LIMIT +?)`,
 } as const;
 
 interface RecordRow {
@@ -37,8 +37,8 @@ function toRecord({ id, revision, document }: RecordRow): StoredRecord {
 /** Longer documents are few, and seldom asked for. */
 const maxRemembered = 4_096;
 
-/** The methods of the contract that read records and statuses. `unchanged` remembers what is asked for again and again. */
-export function createRecordReader(db: Database.Database, unchanged: Unchanged = (_name, read) => read()) {
+/** The methods of the contract that read records and statuses. `findUnchanged` remembers what is asked for again and again. */
+export function createRecordReader(db: Database.Database, findUnchanged: Find = (_kind, _name, read) => read()) {
   const one = db.prepare<[string, string], RecordRow>(recordSql.one);
   const page = db.prepare<[string, string, number], RecordRow>(recordSql.page);
   const pageByKey = db.prepare<[string, string, string, string, number], RecordRow>(recordSql.pageByKey);
@@ -51,7 +51,7 @@ export function createRecordReader(db: Database.Database, unchanged: Unchanged =
         length = row?.document.length ?? 0;
         return row && toRecord(row);
       };
-      return unchanged(`record ${kind} ${id}`, read, () => length <= maxRemembered);
+      return findUnchanged(kind, id, read, () => length <= maxRemembered);
     },
     queryRecords(kind: string, { key, after = '', limit }: RecordQuery): StoredRecord[] {
       const rows =

@@ -4,6 +4,7 @@ import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type Database from 'better-sqlite3';
+import type { Arrivals } from '../../arrivals.ts';
 import { OperatorError, systemReasonOf, TaxiiError } from '../../errors.ts';
 import {
   type Change,
@@ -12,6 +13,7 @@ import {
   type Micros,
   type ObjectQuery,
   type PageBounds,
+  type Provenance,
   type RecordBounds,
   type RecordPage,
   type Store,
@@ -34,7 +36,7 @@ import { assertOurs, prepareLayout } from './layout.ts';
 import { createProvenanceFinder } from './provenance.ts';
 import { createRecordReader } from './records.ts';
 import { readSnapshotOf } from './snapshot.ts';
-import { createUnchanged, type Unchanged } from './unchanged.ts';
+import { createUnchanged, type Find } from './unchanged.ts';
 import { startWriter } from './writer.ts';
 
 export interface SqliteStoreOptions {
@@ -42,6 +44,8 @@ export interface SqliteStoreOptions {
   readonly path: string;
   /** Microseconds added to the system clock: tests set the clock with it. */
   readonly clockOffset?: Micros;
+  /** Where requests are served that read the store. */
+  readonly arrivals?: Pick<Arrivals, 'find'>;
 }
 
 /** The SQL that reads. Exported for the tests that explain it and hold the order of a page. */
@@ -51,12 +55,12 @@ export const readSql = {
     (SELECT o.text FROM json_each(?) k CROSS JOIN objects o ON o.seq = k.value)`,
   versions: `SELECT o.id, date_added AS dateAdded, version, spec_version AS specVersion
     FROM json_each(?) k CROSS JOIN objects o ON o.seq = k.value`,
-  object: 'SELECT 1 FROM objects WHERE collection = ? AND id = ? LIMIT 1',
+  object: 'SELECT 1 FROM objects WHERE collection = +? AND id = +? LIMIT 1',
   adds: `SELECT 'add' AS op, o.seq, c.id AS collection, o.id, version, date_added AS dateAdded
-    FROM objects o CROSS JOIN collections c ON c.key = o.collection AND c.id = ? WHERE o.seq > ? ORDER BY o.seq LIMIT ?`,
+    FROM objects o CROSS JOIN collections c ON c.key = o.collection AND c.id = +? WHERE o.seq > +? ORDER BY o.seq LIMIT +?`,
   deletes: `SELECT 'delete' AS op, t.seq, c.id AS collection, t.id, version, date_added AS dateAdded,
     deleted_at AS deletedAt, deleted_by AS deletedBy
-    FROM tombstones t CROSS JOIN collections c ON c.key = t.collection AND c.id = ? WHERE t.seq > ? ORDER BY t.seq LIMIT ?`,
+    FROM tombstones t CROSS JOIN collections c ON c.key = t.collection AND c.id = +? WHERE t.seq > +? ORDER BY t.seq LIMIT +?`,
 } as const;
 
 // So many point reads take a millisecond or two.
@@ -112,7 +116,7 @@ function createGlimpse(db: Database.Database): StoreGlimpse {
   };
 }
 
-function createReader(db: Database.Database, unchanged: Unchanged) {
+function createReader(db: Database.Database, findUnchanged: Find) {
   const findPage = createPageFinder(db);
   const inSnapshot = db.transaction((work: () => Change[]) => work());
   const findKey = db.prepare<[string], number>('SELECT key FROM collections WHERE id = ?').pluck();
@@ -131,21 +135,6 @@ function createReader(db: Database.Database, unchanged: Unchanged) {
     const key = keys.get(collection) ?? findKey.get(collection);
     if (key !== undefined) keys.set(collection, key);
     return key;
-  }
-
-  /** Others have their turn between the reads of many. */
-  async function findEach<T>(
-    collection: string,
-    versions: readonly VersionName[],
-    find: (key: number, version: VersionName) => T | undefined,
-  ): Promise<(T | undefined)[]> {
-    const key = keyOf(collection);
-    const found: (T | undefined)[] = [];
-    for (const version of versions) {
-      found.push(key === undefined ? undefined : find(key, version));
-      if (found.length % namesAtATime === 0) await nextTurn();
-    }
-    return found;
   }
 
   return {
@@ -181,11 +170,19 @@ function createReader(db: Database.Database, unchanged: Unchanged) {
       return key !== undefined && object.get(key, id) !== undefined;
     },
 
-    findProvenance: (collection: string, versions: readonly VersionName[]) =>
-      findEach(collection, versions, findOneProvenance),
+    /** Others have their turn between the reads of many. */
+    async findProvenance(collection: string, versions: readonly VersionName[]): Promise<(Provenance | undefined)[]> {
+      const key = keyOf(collection);
+      const found: (Provenance | undefined)[] = [];
+      for (const version of versions) {
+        found.push(key === undefined ? undefined : findOneProvenance(key, version));
+        if (found.length % namesAtATime === 0) await nextTurn();
+      }
+      return found;
+    },
 
     getCollectionState(collection: string): CollectionState {
-      const found = unchanged(`state ${collection}`, () => Object.freeze(state.get(collection)));
+      const found = findUnchanged('state of a collection', collection, () => Object.freeze(state.get(collection)));
       return found ?? { collection, highWater: 0, generation: 0, versions: 0, bytes: 0 };
     },
 
@@ -219,15 +216,15 @@ export function openSqliteGlimpse(path: string): StoreGlimpse | undefined {
 }
 
 /** Opens the store at `path`, or makes one. Throws an OperatorError when the file cannot be a store of this version. */
-export async function openSqliteStore({ path: given, clockOffset = 0 }: SqliteStoreOptions): Promise<Store> {
+export async function openSqliteStore({ path: given, clockOffset = 0, arrivals }: SqliteStoreOptions): Promise<Store> {
   const path = resolve(given);
   makeFile(path);
   const db = openReader(path);
-  const unchanged = createUnchanged(db);
-  const objects = createReader(db, unchanged);
-  const records = createRecordReader(db, unchanged);
+  const unchanged = createUnchanged(db, arrivals);
+  const objects = createReader(db, unchanged.find);
+  const records = createRecordReader(db, unchanged.find);
   const access = createAccessReader(db);
-  const writer = startWriter({ path, clockOffset });
+  const writer = startWriter({ path, clockOffset }, unchanged.lookAgain);
   const reading = new Set<Promise<unknown>>();
   let closed: Promise<void> | undefined;
 

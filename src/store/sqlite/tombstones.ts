@@ -8,8 +8,8 @@ const byVersion = `SELECT date_added AS dateAdded, deleted_by AS deletedBy
 
 /** The SQL of tombstones. Exported for the test that explains it. */
 export const tombstoneSql = {
-  tombstone: `${byVersion} WHERE collection = ? AND id = ? AND version_key = ? ORDER BY seq DESC LIMIT 1`,
-  lastTombstone: `${byVersion} WHERE collection = ? AND id = ? ORDER BY version_key DESC, seq DESC LIMIT 1`,
+  tombstone: `${byVersion} WHERE collection = +? AND id = +? AND version_key = +? ORDER BY seq DESC LIMIT 1`,
+  lastTombstone: `${byVersion} WHERE collection = +? AND id = +? ORDER BY version_key DESC, seq DESC LIMIT 1`,
 } as const;
 
 interface Tombstone {

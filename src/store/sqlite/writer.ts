@@ -35,9 +35,13 @@ function toError({ code, message }: Failure): Error {
 
 /**
  * Starts the writer thread. When it crashes, the commands under way are rejected with the reason, and the next one
- * starts it again: a commit is whole or absent, so nothing needs repair.
+ * starts it again: a commit is whole or absent, so nothing needs repair. `onReply` is called before any command is settled.
  */
-export function startWriter(data: WriterData, file: URL = threadUrl('./writer-thread', import.meta.url)): Writer {
+export function startWriter(
+  data: WriterData,
+  onReply: () => void = () => {},
+  file: URL = threadUrl('./writer-thread', import.meta.url),
+): Writer {
   const waiting = new Map<number, Waiting>();
   let tickets = 0;
   let worker: Worker | undefined;
@@ -62,7 +66,10 @@ export function startWriter(data: WriterData, file: URL = threadUrl('./writer-th
     const started = new Worker(file, { workerData: data });
     worker = started;
     let reason = 'it exited';
-    started.on('message', (replies: readonly Reply[]) => replies.forEach(settle));
+    started.on('message', (replies: readonly Reply[]) => {
+      onReply();
+      replies.forEach(settle);
+    });
     started.on('error', (error) => {
       reason = messageOf(error);
     });
