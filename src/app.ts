@@ -174,7 +174,7 @@ export function createApp({
   const health = createHealthRouter({ store: taxii.store, log, isClosing });
   app.use(
     inTurn(
-      ...[awaitTurn(arrivals), excuseWaiting, endLateBodies, allowOrigins(corsOrigins)],
+      ...[awaitTurn(arrivals), excuseWaiting, endLateBodies(arrivals), allowOrigins(corsOrigins)],
       onlyAt(['/healthz', '/healthz/', '/readyz', '/readyz/'], health),
       logRequests(log, accessLog, trustedProxy.length > 0),
       ...[prepare(corsOrigins, isHttps), answerPreflights],

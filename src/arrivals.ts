@@ -2,41 +2,55 @@
  * Which requests have arrived together: by one look of the event loop for events. The client of each had begun to send it
  * before that look, so an answer to it need not be newer than anything that was found out since.
  *
- * That holds for a request with which what is read from its connection begins, not for one that follows another there: the
- * bytes of a connection are read when it is its turn, and some may have come since the look.
+ * That holds for the first of what is read from a connection after a look, and of no more: its bytes are read when it is its
+ * turn, and some may have come since.
  */
 
 import { performance } from 'node:perf_hooks';
 
 /** Names a look for events. */
-type Look = Readonly<Record<'loopCount' | 'events', number>>;
+export type Look = Readonly<Record<'loopCount' | 'events', number>>;
+
+/** What a request comes by. */
+type Connection = object & { readonly encrypted?: boolean };
 
 export interface Arrivals {
-  /** To be called when a request is handled that follows nothing on its connection, as soon as it is read. */
-  begin(): void;
-  /** To be called when another one is handled, perhaps in the same moment. */
+  /** To be called when a request is handled as soon as it is read. */
+  begin(connection: Connection): void;
+  /** To be called when a request is handled that has waited for another one, perhaps in the same moment as that. */
   end(): void;
+  /** To be called when something else of what the connection brings was handled, the rest of a body perhaps. */
+  touch(connection: Connection): void;
   /**
-   * The look by which the request came that is being handled; undefined: it is handled later, it follows another one, or
-   * what is being done is none.
+   * The look by which the request came that is being handled; undefined: it is handled later, it may have come after that
+   * look, or what is being done is none.
    */
   find(): Look | undefined;
 }
 
 export function createArrivals(): Arrivals {
-  let isFirst = false;
+  /** By which look something of a connection was last handled. */
+  const handled = new WeakMap<Connection, Look>();
+  let current: Look | undefined;
   const end = (): void => {
-    isFirst = false;
+    current = undefined;
   };
+  // libuv counts loops before it looks, and events when all of a look are handled, of which a loop can have several.
+  const findLook = (): Look => performance.nodeTiming.uvMetricsInfo;
   return {
-    begin() {
-      isFirst = true;
+    begin(connection) {
+      const look = findLook();
+      const last = handled.get(connection);
+      handled.set(connection, look);
+      // The end of a handshake and what follows it can be read together, and nothing tells of the first.
+      const isFirst = last === undefined ? connection.encrypted !== true : !isSameLook(last, look);
+      current = isFirst ? look : undefined;
       // A tick set by a microtask comes when no microtask is left: before anything else that arrives is looked at.
-      queueMicrotask(() => process.nextTick(end));
+      if (isFirst) queueMicrotask(() => process.nextTick(end));
     },
     end,
-    // libuv counts loops before it looks, and events when all of a look are handled, of which a loop can have several.
-    find: () => (isFirst ? performance.nodeTiming.uvMetricsInfo : undefined),
+    touch: (connection) => void handled.set(connection, findLook()),
+    find: () => current,
   };
 }
 

@@ -85,7 +85,7 @@ export const excuseWaiting: RequestHandler = (_request, response, next) => {
 const maxWaiting = 1000;
 const waitingOn = new WeakMap<Socket, number>();
 
-/** Of a request that was answered before its body had come: what is read next begins with the rest of that. */
+/** Where a request was answered before its body had come. Whatever is read there may begin with the rest of one. */
 const answeredEarly = new WeakSet<Socket>();
 
 /**
@@ -98,7 +98,7 @@ export const awaitTurn =
     const { socket } = request;
     if (response.socket !== null) {
       if (answeredEarly.has(socket)) end();
-      else begin();
+      else begin(socket);
       next();
       return;
     }
@@ -114,16 +114,19 @@ export const awaitTurn =
   };
 
 /** Ends a connection on which a body goes on although its request was answered. */
-export const endLateBodies: RequestHandler = (request, response, next) => {
-  const { headers } = request;
-  if (headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined) {
-    response.once('finish', () => {
-      // One that is closed says so no more, and nothing would clear its timer.
-      if (request.complete || request.closed) return;
-      answeredEarly.add(request.socket);
-      const timer = setTimeout(() => request.complete || request.socket.destroy(), lingerTimeout);
-      request.once('close', () => clearTimeout(timer));
-    });
-  }
-  next();
-};
+export const endLateBodies =
+  ({ touch }: Arrivals): RequestHandler =>
+  (request, response, next) => {
+    const { headers } = request;
+    if (headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined) {
+      response.once('finish', () => {
+        touch(request.socket);
+        // One that is closed says so no more, and nothing would clear its timer.
+        if (request.complete || request.closed) return;
+        answeredEarly.add(request.socket);
+        const timer = setTimeout(() => request.complete || request.socket.destroy(), lingerTimeout);
+        request.once('close', () => clearTimeout(timer));
+      });
+    }
+    next();
+  };

@@ -13,10 +13,7 @@ import { firstOf } from './patience.ts';
 type Answer = readonly [response: ServerResponse, status: number, fields: readonly string[], body: readonly Buffer[]];
 
 export interface Outbox {
-  /**
-   * Ends the answer with this head and body before anything else that arrives is looked at; the length is added, but for
-   * 304 (RFC 9110 §8.6). Never throws.
-   */
+  /** Ends the answer with this head and body, soon; the length is added, but for 304 (RFC 9110 §8.6). Never throws. */
   deliver(...answer: Answer): void;
   /**
    * Packs a body off the main thread. Undefined when enough are being packed: as it is, it is acceptable, and better than a
@@ -30,9 +27,10 @@ const maxPacking = 2;
 /** Longer answers are written in steps, each of which the client must have begun to take in time. */
 const stepLength = 256 * 1024;
 const watchedFrom = 64 * 1024;
-/** So many answers wait for each other at most, and so many bytes of them. */
+/** So many answers wait for each other at most, so many bytes of them, and the first for so many milliseconds of others. */
 const maxTogether = 32;
 const maxTogetherBytes = 256 * 1024;
+const longestTogether = 2;
 /** Shorter answers are sent as text: Node writes it together with the head in one piece, a Buffer beside it. */
 const joinedBelow = 1024;
 
@@ -91,13 +89,14 @@ export function lengthOf(body: readonly Buffer[]): number {
 }
 
 /**
- * Lets answers leave one after the other at the end of the turn of the event loop in which they were made. The first wakes
- * its client, which costs as much as making a short answer; those behind it find a client of many connections, or a proxy,
- * awake. Each sent as soon as it is made would find it asleep again.
+ * Lets answers leave one after the other, when what had arrived with their requests is handled. The first wakes its client,
+ * which costs as much as making a short answer; those behind it find a client of many connections, or a proxy, awake. Each
+ * sent as soon as it is made would find it asleep again.
  */
 function createDepartures(send: (...answer: Answer) => void): (...answer: Answer) => void {
   let waiting: Answer[] = [];
   let bytes = 0;
+  let leaveBy = 0;
 
   function leave(): void {
     const leaving = waiting;
@@ -107,10 +106,14 @@ function createDepartures(send: (...answer: Answer) => void): (...answer: Answer
   }
 
   return (...answer) => {
-    if (waiting.length === 0) setImmediate(leave);
+    const present = performance.now();
+    if (waiting.length === 0) {
+      setImmediate(leave);
+      leaveBy = present + longestTogether;
+    }
     waiting.push(answer);
     bytes += lengthOf(answer[3]);
-    if (waiting.length >= maxTogether || bytes >= maxTogetherBytes) leave();
+    if (waiting.length >= maxTogether || bytes >= maxTogetherBytes || present >= leaveBy) leave();
   };
 }
 

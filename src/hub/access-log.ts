@@ -154,6 +154,8 @@ export function startAccessLog({
   let timer: NodeJS.Timeout | undefined;
   let writing: Promise<void> | undefined;
   let isClosed = false;
+  /** Whether what is in the queue has waited for others long enough. */
+  let isDue = false;
   let lost = 0;
   let reason: unknown;
 
@@ -174,18 +176,26 @@ export function startAccessLog({
     reason = undefined;
   }
 
-  /** What came while a batch was written waits for others again, unless it fills one: many small commits would cost more. */
+  /** What came while a batch was written waits for others, unless it fills one or is due: many small commits would cost more. */
   async function writeAll(): Promise<void> {
-    do await writeBatch();
-    while (queue.length >= batchLength || (isClosed && queue.length > 0));
+    while (queue.length >= batchLength || (queue.length > 0 && (isDue || isClosed))) {
+      if (queue.length <= batchLength) isDue = false;
+      await writeBatch();
+    }
     writing = undefined;
-    if (queue.length > 0) timer ??= setTimeout(flush, pause).unref();
+    if (queue.length > 0) awaitOthers();
   }
 
-  function flush(): void {
-    clearTimeout(timer);
-    timer = undefined;
+  function write(): void {
     if (queue.length > 0) writing ??= writeAll();
+  }
+
+  function awaitOthers(): void {
+    timer ??= setTimeout(() => {
+      timer = undefined;
+      isDue = queue.length > 0;
+      write();
+    }, pause).unref();
   }
 
   return {
@@ -202,12 +212,13 @@ export function startAccessLog({
       const { at, user, method, status, objects, bytes, ms, errorCode } = request;
       const agent = tidyAgent(request.agent);
       queue.push({ at, ...accessed, user, client, agent, method, status, objects, bytes, ms, errorCode });
-      if (queue.length >= batchLength) flush();
-      else timer ??= setTimeout(flush, pause).unref();
+      if (queue.length >= batchLength) write();
+      else awaitOthers();
     },
     async close() {
       isClosed = true;
-      flush();
+      clearTimeout(timer);
+      write();
       await writing;
       gate.close();
       if (lost > 0) onLoss(lost, reason);

@@ -3,7 +3,8 @@
  *
  * A page belongs to a generation of its collection, which rises with everything that is added or deleted there, by whatever
  * process (`Store.getCollectionState`). The generation is read at every request. A page is kept when it was the same before
- * and after the page was read, and handed out while it still is: never by time.
+ * and after the page was read, and handed out while it still is: never by time. A store may tell the generation of a moment ago,
+ * as long as that is after the request was sent; the page may be newer then, and goes when the next one is told.
  */
 
 import { hash } from 'node:crypto';

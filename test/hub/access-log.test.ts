@@ -107,7 +107,7 @@ describe('the access log', () => {
       });
     };
     const roots = [declare({ alias: 'c' })];
-    const log = startAccessLog({ store: { recordAccess }, roots, now: () => 0, ...silent, pause: 20 });
+    const log = startAccessLog({ store: { recordAccess }, roots, now: () => 0, ...silent, pause: 500 });
     const record = (count: number) => {
       for (let n = 0; n < count; n += 1) log.record(request('/hub/collections/c/'));
     };

@@ -1,12 +1,20 @@
-import { createServer } from 'node:http';
+import { createServer, type RequestListener } from 'node:http';
+import { createServer as createTlsServer, type ServerOptions } from 'node:https';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
+import { connect as connectTls } from 'node:tls';
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { generate } from 'selfsigned';
 import { createArrivals, isSameLook } from '../../src/arrivals.ts';
 import { awaitTurn, endLateBodies } from '../../src/http/connections.ts';
 
 const heads = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n';
 const post = (length: number) => `POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${length}\r\n\r\n`;
+
+async function createSecret(): Promise<ServerOptions> {
+  const { private: key, cert } = await generate([{ name: 'commonName', value: 'localhost' }]);
+  return { key, cert };
+}
 
 /** Keeps the event loop busy, while what is sent arrives. */
 function block(ms: number): void {
@@ -20,29 +28,37 @@ describe('requests that have arrived together', () => {
   });
 
   /** A server that says of each request by which look it came, and clients of it that are connected. */
-  async function open(clients: number, answer: (n: number) => boolean = () => true) {
+  async function open(clients: number, secret?: ServerOptions) {
     const arrivals = createArrivals();
-    const chain = [awaitTurn(arrivals), endLateBodies];
+    const chain = [awaitTurn(arrivals), endLateBodies(arrivals)];
     const looks: ReturnType<typeof arrivals.find>[] = [];
     const later: ReturnType<typeof arrivals.find>[] = [];
-    const server = createServer((request, response) => {
+    const handle: RequestListener = (request, response) => {
       const [first, second] = chain;
       first?.(request as never, response as never, () =>
         second?.(request as never, response as never, async () => {
           looks.push(arrivals.find());
           await Promise.resolve();
           looks.push(arrivals.find());
-          if (answer(looks.length)) response.end('x');
+          response.end('x');
           setImmediate(() => later.push(arrivals.find()));
         }),
       );
-    }).listen(0, '127.0.0.1');
+    };
+    const server = (secret === undefined ? createServer(handle) : createTlsServer(secret, handle)).listen(
+      0,
+      '127.0.0.1',
+    );
     await new Promise((resolve) => server.once('listening', resolve));
     const { port } = server.address() as AddressInfo;
     const sockets: Socket[] = [];
     for (let n = 0; n < clients; n += 1) {
-      const socket = connect(port, '127.0.0.1').resume();
-      await new Promise((resolve) => socket.once('connect', resolve));
+      const socket =
+        secret === undefined
+          ? connect(port, '127.0.0.1')
+          : connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false });
+      await new Promise((resolve) => socket.once(secret === undefined ? 'connect' : 'secureConnect', resolve));
+      socket.resume();
       sockets.push(socket);
     }
     ends.push(() => {
@@ -80,10 +96,10 @@ describe('requests that have arrived together', () => {
   });
 
   test('are looked for again when there are more than one look finds', async () => {
-    const { sockets, looks } = await open(1_500);
+    const { sockets, looks } = await open(1_200);
     for (const socket of sockets) socket.write(heads);
     block(50);
-    await until(() => looks.length === 3_000);
+    await until(() => looks.length === 2_400);
     expect(looks.every((look) => look !== undefined)).toBe(true);
     expect(new Set(looks.map((look) => JSON.stringify([look?.loopCount, look?.events]))).size).toBeGreaterThan(1);
   });
@@ -94,6 +110,26 @@ describe('requests that have arrived together', () => {
     await until(() => looks.length === 6);
     expect(looks.slice(0, 2)).not.toContain(undefined);
     expect(looks.slice(2)).toEqual(Array(4).fill(undefined));
+  });
+
+  // Node's parser hands on the first 32 fields by themselves, and what is due then is done.
+  test('are none that follow others, whatever is done between the two', async () => {
+    const { sockets, looks } = await open(1);
+    sockets[0]?.write(`${heads}GET / HTTP/1.1\r\nHost: x\r\n${'a: b\r\n'.repeat(100)}\r\n`);
+    await until(() => looks.length === 4);
+    expect(looks.slice(0, 2)).not.toContain(undefined);
+    expect(looks.slice(2)).toEqual([undefined, undefined]);
+  });
+
+  test('are none that a handshake precedes', async () => {
+    const { sockets, looks } = await open(1, await createSecret());
+    for (let n = 1; n <= 2; n += 1) {
+      sockets[0]?.write(heads);
+      await until(() => looks.length === 2 * n);
+      await pause(20);
+    }
+    expect(looks.slice(0, 2)).toEqual([undefined, undefined]);
+    expect(looks.slice(2)).not.toContain(undefined);
   });
 
   test('are none that follow a body which was answered before it had come', async () => {

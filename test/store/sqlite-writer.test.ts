@@ -139,7 +139,9 @@ describe('the writer', () => {
          throw new Error('out of luck');
        });`,
     );
-    const writer = startWriter({ path: pathOf('unused.db'), clockOffset: 0 }, undefined, pathToFileURL(file));
+    const heard: string[] = [];
+    const onReply = () => heard.push('reply');
+    const writer = startWriter({ path: pathOf('unused.db'), clockOffset: 0 }, onReply, pathToFileURL(file));
     const command: Command = { op: 'deleteRecord', kind: 'k', id: 'x', expected: 1 };
     const both = await Promise.allSettled([writer.run(command), writer.run(command)]);
     for (const result of both)
@@ -147,7 +149,9 @@ describe('the writer', () => {
         status: 'rejected',
         reason: { code: 'unavailable', message: expect.stringContaining('out of luck') },
       });
-    expect(await writer.run(command)).toBe(true);
+    expect(heard).toEqual([]);
+    await writer.run(command).then((result) => heard.push(String(result)));
+    expect(heard).toEqual(['reply', 'true']);
     await writer.close();
     await expect(writer.run(command)).rejects.toMatchObject({ code: 'unavailable' });
   });

@@ -1,16 +1,18 @@
 /**
  * Remembers small things that every request asks for, for as long as nobody has changed anything in the file: not by time,
  * but by SQLite's own count of other connections' commits (sqlite.org/pragma.html, `data_version`). To read that count costs
- * what any read costs, so it is read once for all that is asked for without waiting in between, and once for all requests
- * that have arrived together.
+ * what any read costs, so it is read once for all that is asked for without waiting in between, and for all requests that
+ * have arrived together: for some milliseconds, so that the last of many is not answered by what was long ago.
  */
 
 import type Database from 'better-sqlite3';
-import { type Arrivals, isSameLook } from '../../arrivals.ts';
+import { type Arrivals, isSameLook, type Look } from '../../arrivals.ts';
 
 /** What is remembered at most; then all of it is forgotten. Strangers choose names, so they are bounded, too. */
 const maxKept = 1_000;
 const longestName = 300;
+/** Milliseconds. */
+const longestShared = 2;
 
 /**
  * Yields what `read` would, or what it yielded since the last change, under a kind and a name which say all that it depends on.
@@ -32,8 +34,12 @@ export function createUnchanged(db: Database.Database, arrivals?: Pick<Arrivals,
   let count = 0;
   let seen: number | undefined;
   let isCurrent = false;
-  // By which the requests came that what is remembered is good for.
-  let seenAt: ReturnType<Arrivals['find']>;
+  /** By which the requests came that share what is remembered, and until when they do. */
+  let shared: { readonly look: Look; readonly until: number } | undefined;
+
+  function isShared(look: Look | undefined): boolean {
+    return isSameLook(look, shared?.look) && performance.now() < (shared?.until ?? 0);
+  }
 
   function forgetAll(): void {
     kept.clear();
@@ -46,12 +52,12 @@ export function createUnchanged(db: Database.Database, arrivals?: Pick<Arrivals,
 
   function forgetOutdated(): void {
     if (isCurrent) return;
-    const arrived = arrivals?.find();
-    if (isSameLook(arrived, seenAt)) return;
+    const look = arrivals?.find();
+    if (isShared(look)) return;
     const current = dataVersion.get();
     if (current !== seen) forgetAll();
     seen = current;
-    seenAt = arrived;
+    shared = look && { look, until: performance.now() + longestShared };
     isCurrent = true;
     // A tick set by a microtask comes when no microtask is left: before anything else that arrives is looked at.
     queueMicrotask(() => process.nextTick(endTurn));
@@ -76,7 +82,7 @@ export function createUnchanged(db: Database.Database, arrivals?: Pick<Arrivals,
     },
     lookAgain() {
       isCurrent = false;
-      seenAt = undefined;
+      shared = undefined;
     },
   };
 }
