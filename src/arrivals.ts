@@ -28,6 +28,14 @@ export interface Arrivals {
   find(): Look | undefined;
 }
 
+/**
+ * Acts when all is done that can be done without waiting, and before anything else that has arrived is handled: a tick set
+ * by a microtask comes when no microtask is left.
+ */
+export function atEndOfMoment(act: () => void): void {
+  queueMicrotask(() => process.nextTick(act));
+}
+
 export function createArrivals(): Arrivals {
   /** By which look something of a connection was last handled. */
   const handled = new WeakMap<Connection, Look>();
@@ -45,8 +53,7 @@ export function createArrivals(): Arrivals {
       // The end of a handshake and what follows it can be read together, and nothing tells of the first.
       const isFirst = last === undefined ? connection.encrypted !== true : !isSameLook(last, look);
       current = isFirst ? look : undefined;
-      // A tick set by a microtask comes when no microtask is left: before anything else that arrives is looked at.
-      if (isFirst) queueMicrotask(() => process.nextTick(end));
+      if (isFirst) atEndOfMoment(end);
     },
     end,
     touch: (connection) => void handled.set(connection, findLook()),

@@ -6,6 +6,7 @@
 import type { ServerResponse } from 'node:http';
 import { promisify } from 'node:util';
 import { brotliCompress, gzip, constants as zlib } from 'node:zlib';
+import { lengthOf } from '../taxii/page-cache.ts';
 import { type HttpLimits, readingTime } from './limits.ts';
 import type { PackedCoding } from './negotiation.ts';
 import { firstOf } from './patience.ts';
@@ -82,10 +83,6 @@ function stepsOf(body: readonly Buffer[]): Buffer[][] {
     }
   }
   return steps;
-}
-
-export function lengthOf(body: readonly Buffer[]): number {
-  return body.reduce((sum, { length }) => sum + length, 0);
 }
 
 /**

@@ -2,10 +2,10 @@
 
 import type { Response } from 'express';
 import type { Caller } from '../taxii/access.ts';
-import type { Pack, PackablePage } from '../taxii/page-cache.ts';
+import { lengthOf, type Pack, type PackablePage } from '../taxii/page-cache.ts';
 import { taxiiMediaType } from '../taxii/resources.ts';
 import { acceptedCodings, type Coding } from './negotiation.ts';
-import { lengthOf, type Outbox } from './outbox.ts';
+import type { Outbox } from './outbox.ts';
 import { findHeldTag, formatTag } from './validators.ts';
 
 /** What a request carries along while it is served; the log reports it at the end. */

@@ -75,7 +75,8 @@ const largestShare = 1 / 16;
 // What an entry costs beside its texts: objects, and the slab of 8 KiB in which Node allocates short buffers.
 const entryWeight = 9 * 1024;
 
-function lengthOf(body: readonly Buffer[]): number {
+/** Bytes of a body. */
+export function lengthOf(body: readonly Buffer[]): number {
   return body.reduce((sum, { length }) => sum + length, 0);
 }
 

@@ -6,7 +6,7 @@
  */
 
 import type Database from 'better-sqlite3';
-import { type Arrivals, isSameLook, type Look } from '../../arrivals.ts';
+import { type Arrivals, atEndOfMoment, isSameLook, type Look } from '../../arrivals.ts';
 
 /** What is remembered at most; then all of it is forgotten. Strangers choose names, so they are bounded, too. */
 const maxKept = 1_000;
@@ -59,8 +59,7 @@ export function createUnchanged(db: Database.Database, arrivals?: Pick<Arrivals,
     seen = current;
     shared = look && { look, until: performance.now() + longestShared };
     isCurrent = true;
-    // A tick set by a microtask comes when no microtask is left: before anything else that arrives is looked at.
-    queueMicrotask(() => process.nextTick(endTurn));
+    atEndOfMoment(endTurn);
   }
 
   function keep(kind: string, name: string, found: unknown): void {
