@@ -128,6 +128,27 @@ describe('the access log', () => {
     await log.close();
   });
 
+  test('writes what has waited for its pause as soon as the batch before it is written', async () => {
+    const lengths: number[] = [];
+    let finish = () => {};
+    const recordAccess: Store['recordAccess'] = (entries) => {
+      lengths.push(entries.length);
+      return new Promise((resolve) => {
+        finish = resolve;
+      });
+    };
+    const roots = [declare({ alias: 'c' })];
+    const log = startAccessLog({ store: { recordAccess }, roots, now: () => 0, ...silent, pause: 300 });
+    for (let n = 0; n < 503; n += 1) log.record(request('/hub/collections/c/'));
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    expect(lengths).toEqual([500]);
+    finish();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(lengths).toEqual([500, 3]);
+    finish();
+    await log.close();
+  });
+
   test('drops and counts what the store does not take, and what the queue cannot hold', async () => {
     const { store: kept, batches, state } = memory();
     const losses: [number, unknown][] = [];
