@@ -30,6 +30,7 @@ import { type ApiRoot, loadApiRoots } from './taxii/api-roots.ts';
 import { countCheckers, startChecker } from './taxii/checker.ts';
 import { createPageCache, pageCacheBytes } from './taxii/page-cache.ts';
 import { type Retention, startRetention } from './taxii/retention.ts';
+import { createTracker } from './under-way.ts';
 
 export interface RunningServer {
   /** Where clients find the server, without a slash at the end. */
@@ -141,20 +142,6 @@ async function closeServer(server: Server, silent: ReadonlyMap<string, Socket>):
   await closed;
   clearInterval(idle);
   clearTimeout(late);
-}
-
-/** Knows of work that goes on when its client has left, so that the end of the server can wait for it. */
-function createTracker() {
-  const underWay = new Set<Promise<unknown>>();
-  const track = async <T>(work: Promise<T>): Promise<T> => {
-    underWay.add(work);
-    try {
-      return await work;
-    } finally {
-      underWay.delete(work);
-    }
-  };
-  return { track, settled: () => Promise.allSettled(underWay) };
 }
 
 function startSweeping(store: Store, roots: readonly ApiRoot[], log: Log): Retention {

@@ -4,6 +4,7 @@
  */
 
 import { hash, randomBytes } from 'node:crypto';
+import { createRecency } from '../recency.ts';
 
 export interface Login {
   readonly user: string;
@@ -25,23 +26,20 @@ export function createRememberedLogins(now: () => number, lifetime: number): Rem
   // twentieth of its time.
   const key = randomBytes(64).toString('base64');
   const nameOf = (credentials: string) => hash('sha256', key + credentials, 'base64');
-  // The order of a Map is that of insertion, so the first entry is the one not used for longest.
-  const logins = new Map<string, Login & { readonly until: number }>();
+  const logins = createRecency<Login & { readonly until: number }>();
   return {
     find(credentials) {
       const name = nameOf(credentials);
-      const login = logins.get(name);
-      if (login === undefined) return undefined;
+      const login = logins.find(name);
+      if (login === undefined || login.until > now()) return login;
       logins.delete(name);
-      if (login.until <= now()) return undefined;
-      logins.set(name, login);
-      return login;
+      return undefined;
     },
     add(credentials, login) {
       const name = nameOf(credentials);
       logins.delete(name);
-      const [oldest] = logins.keys();
-      if (logins.size >= maxLogins && oldest !== undefined) logins.delete(oldest);
+      const stale = logins.size >= maxLogins ? logins.findStale() : undefined;
+      if (stale !== undefined) logins.delete(stale);
       logins.set(name, { ...login, until: now() + lifetime });
     },
   };

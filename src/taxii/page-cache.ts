@@ -9,7 +9,9 @@
 
 import { hash } from 'node:crypto';
 import { TaxiiError } from '../errors.ts';
+import { createRecency } from '../recency.ts';
 import type { CollectionState, Micros, Store } from '../store/store.ts';
+import { createUnderWay } from '../under-way.ts';
 
 /** A page of a resource, ready to be sent. */
 export interface Page {
@@ -52,6 +54,7 @@ export interface PageCache {
 
 /** A page that is being read, for everybody who asks for it in the same generation. */
 interface Reading {
+  readonly name: string;
   readonly generation: number;
   readonly page: Promise<PackablePage>;
   /** Of each who waits for it. */
@@ -66,10 +69,8 @@ interface Kept {
 
 /** What the pages that a server keeps may take. */
 export const pageCacheBytes = 64 * 1024 ** 2;
-/** Questions of which it is remembered that they were asked. */
-const maxAsked = 10_000;
-/** Longer ones are remembered by their hash. */
-const longestName = 300;
+/** Places for questions of which it is remembered that they were asked. */
+const placesOfAsked = 16_384;
 /** A page heavier than this part of the whole is not kept: it would put out too many others. */
 const largestShare = 1 / 16;
 // What an entry costs beside its texts: objects, and the slab of 8 KiB in which Node allocates short buffers.
@@ -101,31 +102,33 @@ function makePackable(page: Page, onPacked: (bytes: number) => void = () => unde
 /**
  * Returns whether a name came before, not too long ago. A walk through a collection asks for each page once: to keep those
  * would put out what others ask for again, and memory that is new each time makes a page dearer by a quarter.
+ *
+ * A name has one place, by its hash, and puts out who was there. To keep the names themselves would fill the old part of
+ * V8's heap with what is soon forgotten.
  */
 function createMemory(): (name: string) => boolean {
-  const seen = new Set<string>();
+  const seen = new Uint32Array(placesOfAsked);
   return (name) => {
-    const short = name.length <= longestName ? name : hash('sha256', name, 'base64');
-    if (seen.has(short)) return true;
-    seen.add(short);
-    const [oldest] = seen;
-    if (seen.size > maxAsked && oldest !== undefined) seen.delete(oldest);
-    return false;
+    const digest = hash('sha256', name, 'buffer');
+    const place = digest.readUInt32LE(0) % placesOfAsked;
+    const rest = digest.readUInt32LE(4);
+    const isKnown = seen[place] === rest;
+    seen[place] = rest;
+    return isKnown;
   };
 }
 
 /** Keeps pages of about so many bytes that were asked for more than once, the last of them. */
 export function createPageCache(store: Pick<Store, 'getCollectionState'>, maxBytes: number): PageCache {
-  // The order of a Map is that of insertion: the first has not been asked for longest.
-  const kept = new Map<string, Kept>();
+  const kept = createRecency<Kept>();
   /** What is kept of each collection, all of one generation. */
   const current = new Map<string, { readonly generation: number; readonly names: Set<string> }>();
-  const underWay = new Map<string, Reading>();
+  const underWay = createUnderWay<Reading>();
   const wasAsked = createMemory();
   let held = 0;
 
   function drop(name: string): void {
-    const entry = kept.get(name);
+    const entry = kept.find(name);
     if (entry === undefined) return;
     held -= entry.weight;
     kept.delete(name);
@@ -141,10 +144,7 @@ export function createPageCache(store: Pick<Store, 'getCollectionState'>, maxByt
   }
 
   function dropOldest(): void {
-    for (const name of kept.keys()) {
-      if (held <= maxBytes) return;
-      drop(name);
-    }
+    for (let name = kept.findStale(); name !== undefined && held > maxBytes; name = kept.findStale()) drop(name);
   }
 
   function keep(name: string, collection: string, page: Page, generation: number): PackablePage {
@@ -153,7 +153,7 @@ export function createPageCache(store: Pick<Store, 'getCollectionState'>, maxByt
     // In one piece it is sent at less cost.
     const whole = { ...page, body: [Buffer.concat(page.body)] };
     const packable = makePackable(whole, (bytes) => {
-      if (kept.get(name) !== entry) return;
+      if (kept.find(name) !== entry) return;
       entry.weight += bytes;
       held += bytes;
       dropOldest();
@@ -168,14 +168,6 @@ export function createPageCache(store: Pick<Store, 'getCollectionState'>, maxByt
     held += weight;
     dropOldest();
     return packable;
-  }
-
-  function findKept(name: string): PackablePage | undefined {
-    const entry = kept.get(name);
-    if (entry === undefined) return undefined;
-    kept.delete(name);
-    kept.set(name, entry);
-    return entry.page;
   }
 
   async function readPage(
@@ -201,11 +193,11 @@ export function createPageCache(store: Pick<Store, 'getCollectionState'>, maxByt
     let reading: Reading | undefined;
     // Who comes when it was given up starts anew.
     const forget = (): void => {
-      if (underWay.get(name) === reading) underWay.delete(name);
+      if (reading !== undefined) underWay.remove(reading);
     };
     const page = readPage(name, question, state, waiting, forget);
-    reading = { generation: state.generation, page, waiting };
-    underWay.set(name, reading);
+    reading = { name, generation: state.generation, page, waiting };
+    underWay.add(reading);
     // Each who waits hears of a failure, too.
     page.then(forget, forget);
     return reading;
@@ -218,10 +210,10 @@ export function createPageCache(store: Pick<Store, 'getCollectionState'>, maxByt
       if (emptyAfter !== undefined && emptyAfter.addedAfter >= state.highWater) return makePackable(emptyAfter.page);
       const name = `${collection} ${key}`;
       dropOutdated(collection, state.generation);
-      const present = findKept(name);
-      if (present !== undefined) return present;
-      const reading = underWay.get(name);
-      if (reading?.generation !== state.generation) return startReading(name, question, state, hasLeft).page;
+      const present = kept.find(name);
+      if (present !== undefined) return present.page;
+      const reading = underWay.items.find((one) => one.name === name && one.generation === state.generation);
+      if (reading === undefined) return startReading(name, question, state, hasLeft).page;
       reading.waiting.push(hasLeft);
       return reading.page;
     },

@@ -1,6 +1,7 @@
 /** The store in a MongoDB database, for any number of processes. */
 
 import { messageOf, OperatorError, TaxiiError } from '../../errors.ts';
+import { createTracker } from '../../under-way.ts';
 import type { Delivery, Micros, Store, StoreGlimpse } from '../store.ts';
 import { createAccess } from './access.ts';
 import { type CommandObserver, type Connection, connect, isDatabaseError, reasonOf, redactUrl } from './connection.ts';
@@ -81,7 +82,7 @@ export async function openMongoStore({ url, clockOffset = 0, observe }: MongoSto
   const records = createRecords(connection);
   const access = createAccess(connection);
   const retention = createRetention(connection, writer, turns, timing);
-  const underWay = new Set<Promise<unknown>>();
+  const underWay = createTracker();
   let closed: Promise<void> | undefined;
 
   function assertOpen(): void {
@@ -92,18 +93,12 @@ export async function openMongoStore({ url, clockOffset = 0, observe }: MongoSto
   function offer<A extends unknown[], T>(method: (...given: A) => Promise<T>): (...given: A) => Promise<T> {
     return async (...given) => {
       assertOpen();
-      const result = method(...given);
-      underWay.add(result);
-      try {
-        return await result;
-      } finally {
-        underWay.delete(result);
-      }
+      return underWay.track(method(...given));
     };
   }
 
   async function closeAll(): Promise<void> {
-    await Promise.allSettled(underWay);
+    await underWay.settled();
     await queues.settled();
     await recovery.close();
     await connection.close();

@@ -6,6 +6,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type Database from 'better-sqlite3';
 import type { Arrivals } from '../../arrivals.ts';
 import { OperatorError, systemReasonOf, TaxiiError } from '../../errors.ts';
+import { createTracker } from '../../under-way.ts';
 import {
   type Change,
   type CollectionState,
@@ -225,7 +226,7 @@ export async function openSqliteStore({ path: given, clockOffset = 0, arrivals }
   const records = createRecordReader(db, unchanged.find);
   const access = createAccessReader(db);
   const writer = startWriter({ path, clockOffset }, unchanged.lookAgain);
-  const reading = new Set<Promise<unknown>>();
+  const reading = createTracker();
   let closed: Promise<void> | undefined;
 
   function assertOpen(): void {
@@ -236,17 +237,11 @@ export async function openSqliteStore({ path: given, clockOffset = 0, arrivals }
   async function read<T>(find: () => T | Promise<T>): Promise<T> {
     assertOpen();
     const result = find();
-    if (!(result instanceof Promise)) return result;
-    reading.add(result);
-    try {
-      return await result;
-    } finally {
-      reading.delete(result);
-    }
+    return result instanceof Promise ? reading.track(result) : result;
   }
 
   async function closeAll(): Promise<void> {
-    await Promise.allSettled(reading);
+    await reading.settled();
     // The reader goes first: only a connection that writes can tidy up as the last one.
     db.close();
     await writer.close();
