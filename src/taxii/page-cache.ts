@@ -10,6 +10,7 @@
 import { hash } from 'node:crypto';
 import { TaxiiError } from '../errors.ts';
 import { createRecency } from '../recency.ts';
+import { noteShortLived } from '../short-lived.ts';
 import type { CollectionState, Micros, Store } from '../store/store.ts';
 import { createUnderWay } from '../under-way.ts';
 
@@ -183,6 +184,7 @@ export function createPageCache(store: Pick<Store, 'getCollectionState'>, maxByt
       giveUp();
       throw new TaxiiError('request-timeout', 'The client left before its page was found.');
     });
+    noteShortLived(lengthOf(page.body));
     if (!isRepeated) return makePackable(page);
     const after = await store.getCollectionState(collection);
     return after.generation === generation ? keep(name, collection, page, generation) : makePackable(page);
