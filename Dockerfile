@@ -33,8 +33,8 @@ COPY collections ./collections
 RUN ln -s /opt/huiju/bin/huiju.js /usr/local/bin/huiju && install -d -o 1000 -g 1000 -m 0700 data
 USER 1000:1000
 # Of a container only what is published is reached. Huiju wants TLS here, or to be told that it may do without.
-# The option makes uncached pages a quarter cheaper: short-lived buffers stay in the processor's cache.
-ENV NODE_ENV=production HUIJU_HOST=0.0.0.0 NODE_OPTIONS=--max-semi-space-size=16
+# The options make uncached pages cheaper: short-lived buffers stay in the processor's cache, and are freed early.
+ENV NODE_ENV=production HUIJU_HOST=0.0.0.0 NODE_OPTIONS="--max-semi-space-size=16 --expose-gc"
 EXPOSE 8080
 # Running requests finish; `docker stop` should wait 45 seconds.
 STOPSIGNAL SIGTERM

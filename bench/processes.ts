@@ -68,7 +68,12 @@ export async function startProcess(
 }
 
 /** What was built, run as `npm start` runs it. */
-export const product = [process.execPath, '--max-semi-space-size=16', join(root, 'dist', 'main.js')] as const;
+export const product = [
+  process.execPath,
+  '--max-semi-space-size=16',
+  '--expose-gc',
+  join(root, 'dist', 'main.js'),
+] as const;
 
 /** Starts the product with the configuration it has by default. */
 export function serve(place: Place, env: Readonly<Record<string, string>> = {}): Promise<Running> {

@@ -41,7 +41,7 @@ function passSignals(child) {
 // The channel is never written to: it breaks when this process dies, however it dies, and the server ends on that.
 function runUnderPinnedNode() {
   // As `npm start` does.
-  const child = spawn(pinnedNode, ['--max-semi-space-size=16', program].concat(process.argv.slice(2)), {
+  const child = spawn(pinnedNode, ['--max-semi-space-size=16', '--expose-gc', program].concat(process.argv.slice(2)), {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
   });
   const stopPassing = passSignals(child);

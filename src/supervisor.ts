@@ -34,9 +34,10 @@ export type FromProcess =
 const logDescriptor = 3;
 /**
  * Pages are short-lived buffers. V8 lets them fill 64 MB before it begins anew, which is more than processors cache; at
- * 16 MB a page costs a quarter less, and the process takes less memory. `npm start` and the Dockerfile say the same.
+ * 16 MB a page costs a quarter less, and the process takes less memory. `short-lived.ts` says what the other option is
+ * for. `npm start` and the Dockerfile say the same.
  */
-const youngGeneration = '--max-semi-space-size=16';
+const nodeOptions = ['--max-semi-space-size=16', '--expose-gc'];
 /** A longer line of the log is left out; of what a process prints besides, so much is kept. */
 const maxLine = 1024 * 1024;
 const maxPrinted = 8 * 1024;
@@ -190,7 +191,7 @@ function configureCluster(): void {
     exec: fileURLToPath(threadUrl('./serving-process', import.meta.url)),
     args: [],
     // What is given to this process counts more.
-    execArgv: [youngGeneration, ...process.execArgv],
+    execArgv: [...nodeOptions, ...process.execArgv],
     // The settings hold bytes.
     serialization: 'advanced',
     // Of its own it has the pipe of its log, and one for what a crash prints.

@@ -71,7 +71,7 @@ interface Kept {
 /** What the pages that a server keeps may take. */
 export const pageCacheBytes = 64 * 1024 ** 2;
 /** Places for questions of which it is remembered that they were asked. */
-const placesOfAsked = 16_384;
+const placesOfAsked = 8192;
 /** A page heavier than this part of the whole is not kept: it would put out too many others. */
 const largestShare = 1 / 16;
 // What an entry costs beside its texts: objects, and the slab of 8 KiB in which Node allocates short buffers.

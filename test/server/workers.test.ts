@@ -151,11 +151,12 @@ describe('two processes on one port and one store', () => {
   });
 });
 
-test('each serves with a young generation that processors cache', async () => {
+test('each serves with a young generation that processors cache, and that it may collect', async () => {
   const server = await start();
   const pids = await pidsOf(server, 2);
-  const options = pids.map((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')[1]);
-  expect([options, await server.stop()]).toEqual([['--max-semi-space-size=16', '--max-semi-space-size=16'], 0]);
+  const options = pids.map((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(1, 3));
+  const wanted = ['--max-semi-space-size=16', '--expose-gc'];
+  expect([options, await server.stop()]).toEqual([[wanted, wanted], 0]);
 });
 
 describe('a process that ends by itself', () => {
