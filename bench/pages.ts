@@ -201,7 +201,7 @@ async function benchWorkers(report: Report, { data, huiju, sql }: Subject, effor
     ...{ bareSingle: bare.theirs.pass, bareDouble: bare.ours.pass },
   };
   // Two new processes, of which each is warm only after as many requests as the one that has served all this time.
-  await interleave(passes, effort.rounds);
+  await interleave(passes, 2 * effort.rounds);
   const costs = await interleave(passes, effort.rounds);
   await Promise.all([two.stop(), pair.stop()]);
   report.row({

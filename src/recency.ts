@@ -11,11 +11,15 @@ export interface Recency<Value> {
   readonly size: number;
   /** What has this name, which counts as asked for. */
   find(name: string): Value | undefined;
-  /** Replaces what has this name. */
+  /** Replaces what has this name. It is new, not asked for. */
   set(name: string, value: Value): void;
-  delete(name: string): void;
-  /** The name of what has not been asked for longest, or nearly; undefined when there is nothing. */
-  findStale(): string | undefined;
+  /** Removes what has this name, and returns it. */
+  delete(name: string): Value | undefined;
+  /**
+   * Removes the oldest that was not asked for since its last turn, and returns it with its name; of those that were, this was
+   * the turn. Undefined when there is nothing.
+   */
+  takeStale(): readonly [name: string, value: Value] | undefined;
 }
 
 export function createRecency<Value>(): Recency<Value> {
@@ -34,13 +38,17 @@ export function createRecency<Value>(): Recency<Value> {
       entries.delete(name);
       entries.set(name, { value, isAskedFor: false });
     },
-    delete: (name) => void entries.delete(name),
-    findStale() {
+    delete(name) {
+      const entry = entries.get(name);
+      entries.delete(name);
+      return entry?.value;
+    },
+    takeStale() {
       // Who is spared comes again at the end, no longer marked.
       for (const [name, entry] of entries) {
-        if (!entry.isAskedFor) return name;
-        entry.isAskedFor = false;
         entries.delete(name);
+        if (!entry.isAskedFor) return [name, entry.value];
+        entry.isAskedFor = false;
         entries.set(name, entry);
       }
       return undefined;

@@ -1,16 +1,17 @@
 /** What is under way at a time, in no order. */
 
-export interface UnderWay<Item> {
+export interface UnderWay<Item extends object> {
+  /** As of now: the same array all the time. */
   readonly items: readonly Item[];
   add(item: Item): void;
   remove(item: Item): void;
 }
 
 /**
- * A Set would do it, and make V8 keep what was under way long ago: see `recency.ts`. There is not much at a time, so that to
- * look for something among it takes no time.
+ * A Set would do it, and make V8 keep what was under way long ago: see `recency.ts`. To look for an item among thousands takes
+ * some microseconds.
  */
-export function createUnderWay<Item>(): UnderWay<Item> {
+export function createUnderWay<Item extends object>(): UnderWay<Item> {
   const items: Item[] = [];
   return {
     items,
@@ -18,8 +19,8 @@ export function createUnderWay<Item>(): UnderWay<Item> {
     remove(item) {
       const place = items.indexOf(item);
       if (place < 0) return;
-      const last = items.pop() as Item;
-      if (place < items.length) items[place] = last;
+      const last = items.pop();
+      if (last !== undefined && place < items.length) items[place] = last;
     },
   };
 }

@@ -38,8 +38,7 @@ export function createRememberedLogins(now: () => number, lifetime: number): Rem
     add(credentials, login) {
       const name = nameOf(credentials);
       logins.delete(name);
-      const stale = logins.size >= maxLogins ? logins.findStale() : undefined;
-      if (stale !== undefined) logins.delete(stale);
+      if (logins.size >= maxLogins) logins.takeStale();
       logins.set(name, { ...login, until: now() + lifetime });
     },
   };

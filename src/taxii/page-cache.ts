@@ -7,12 +7,12 @@
  * as long as that is after the request was sent; the page may be newer then, and goes when the next one is told.
  */
 
-import { hash } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import { TaxiiError } from '../errors.ts';
 import { createRecency } from '../recency.ts';
 import { noteShortLived } from '../short-lived.ts';
 import type { CollectionState, Micros, Store } from '../store/store.ts';
-import { createUnderWay } from '../under-way.ts';
+import { createUnderWay, type UnderWay } from '../under-way.ts';
 
 /** A page of a resource, ready to be sent. */
 export interface Page {
@@ -66,12 +66,18 @@ interface Kept {
   readonly collection: string;
   readonly page: PackablePage;
   weight: number;
+  isHeld: boolean;
 }
 
 /** What the pages that a server keeps may take. */
 export const pageCacheBytes = 64 * 1024 ** 2;
-/** Places for questions of which it is remembered that they were asked. */
-const placesOfAsked = 8192;
+/** Of so many questions it is remembered that they were asked, in sets of four places. */
+const maxAsked = 16_384;
+const places = 4;
+/** Longer names are told by their hash. */
+const longestName = 300;
+/** Pages that are being read are looked for in one list of so many. */
+const lists = 256;
 /** A page heavier than this part of the whole is not kept: it would put out too many others. */
 const largestShare = 1 / 16;
 // What an entry costs beside its texts: objects, and the slab of 8 KiB in which Node allocates short buffers.
@@ -80,6 +86,11 @@ const entryWeight = 9 * 1024;
 /** Bytes of a body. */
 export function lengthOf(body: readonly Buffer[]): number {
   return body.reduce((sum, { length }) => sum + length, 0);
+}
+
+function nameOf(collection: string, key: string): string {
+  const name = `${collection} ${key}`;
+  return name.length <= longestName ? name : hash('sha256', name, 'base64');
 }
 
 /** `onPacked` hears how many bytes more are held. */
@@ -100,22 +111,29 @@ function makePackable(page: Page, onPacked: (bytes: number) => void = () => unde
   };
 }
 
+/** Returns a number of 48 bits by which names are told apart at first sight. Nobody can choose names of which it is the same. */
+function createMarks(): (name: string) => number {
+  const key = randomBytes(32).toString('base64');
+  return (name) => hash('sha256', key + name, 'buffer').readUIntBE(0, 6);
+}
+
 /**
- * Returns whether a name came before, not too long ago. A walk through a collection asks for each page once: to keep those
+ * Returns whether a mark came before, not too long ago. A walk through a collection asks for each page once: to keep those
  * would put out what others ask for again, and memory that is new each time makes a page dearer by a quarter.
  *
- * A name has one place, by its hash, and puts out who was there. To keep the names themselves would fill the old part of
- * V8's heap with what is soon forgotten.
+ * A mark has four places, of which it takes the first, and puts out who was in the last. To keep the names themselves would
+ * fill the old part of V8's heap with what is soon forgotten.
  */
-function createMemory(): (name: string) => boolean {
-  const seen = new Uint32Array(placesOfAsked);
-  return (name) => {
-    const digest = hash('sha256', name, 'buffer');
-    const place = digest.readUInt32LE(0) % placesOfAsked;
-    const rest = digest.readUInt32LE(4);
-    const isKnown = seen[place] === rest;
-    seen[place] = rest;
-    return isKnown;
+function createMemory(): (mark: number) => boolean {
+  const seen = new Uint32Array(maxAsked);
+  return (mark) => {
+    const start = (mark % (maxAsked / places)) * places;
+    const set = seen.subarray(start, start + places);
+    const rest = Math.floor(mark / 2 ** 16);
+    const place = set.indexOf(rest);
+    set.copyWithin(1, 0, place < 0 ? places - 1 : place);
+    set[0] = rest;
+    return place >= 0;
   };
 }
 
@@ -124,18 +142,22 @@ export function createPageCache(store: Pick<Store, 'getCollectionState'>, maxByt
   const kept = createRecency<Kept>();
   /** What is kept of each collection, all of one generation. */
   const current = new Map<string, { readonly generation: number; readonly names: Set<string> }>();
-  const underWay = createUnderWay<Reading>();
+  const underWay: readonly UnderWay<Reading>[] = Array.from({ length: lists }, () => createUnderWay<Reading>());
+  const markOf = createMarks();
   const wasAsked = createMemory();
   let held = 0;
 
-  function drop(name: string): void {
-    const entry = kept.find(name);
-    if (entry === undefined) return;
+  function release(name: string, entry: Kept): void {
+    entry.isHeld = false;
     held -= entry.weight;
-    kept.delete(name);
     const ofCollection = current.get(entry.collection);
     ofCollection?.names.delete(name);
     if (ofCollection?.names.size === 0) current.delete(entry.collection);
+  }
+
+  function drop(name: string): void {
+    const entry = kept.delete(name);
+    if (entry !== undefined) release(name, entry);
   }
 
   /** Lets go of a collection's pages of before it changed: nobody gets them any more. */
@@ -144,8 +166,14 @@ export function createPageCache(store: Pick<Store, 'getCollectionState'>, maxByt
     if (present !== undefined && present.generation !== generation) for (const name of present.names) drop(name);
   }
 
-  function dropOldest(): void {
-    for (let name = kept.findStale(); name !== undefined && held > maxBytes; name = kept.findStale()) drop(name);
+  /** Makes room for so many bytes more. */
+  function holdMore(bytes: number): void {
+    held += bytes;
+    while (held > maxBytes) {
+      const stale = kept.takeStale();
+      if (stale === undefined) return;
+      release(...stale);
+    }
   }
 
   function keep(name: string, collection: string, page: Page, generation: number): PackablePage {
@@ -154,31 +182,30 @@ export function createPageCache(store: Pick<Store, 'getCollectionState'>, maxByt
     // In one piece it is sent at less cost.
     const whole = { ...page, body: [Buffer.concat(page.body)] };
     const packable = makePackable(whole, (bytes) => {
-      if (kept.find(name) !== entry) return;
+      if (!entry.isHeld) return;
       entry.weight += bytes;
-      held += bytes;
-      dropOldest();
+      holdMore(bytes);
     });
-    const entry: Kept = { collection, page: packable, weight };
+    const entry: Kept = { collection, page: packable, weight, isHeld: true };
     dropOutdated(collection, generation);
     drop(name);
+    holdMore(weight);
     kept.set(name, entry);
     const ofCollection = current.get(collection) ?? { generation, names: new Set() };
     ofCollection.names.add(name);
     current.set(collection, ofCollection);
-    held += weight;
-    dropOldest();
     return packable;
   }
 
   async function readPage(
     name: string,
+    mark: number,
     { collection, read }: PageQuestion,
     { generation }: CollectionState,
     waiting: readonly HasLeft[],
     giveUp: () => void,
   ): Promise<PackablePage> {
-    const isRepeated = wasAsked(name);
+    const isRepeated = wasAsked(mark);
     const page = await read(() => {
       if (!waiting.every((hasLeft) => hasLeft())) return;
       giveUp();
@@ -190,16 +217,24 @@ export function createPageCache(store: Pick<Store, 'getCollectionState'>, maxByt
     return after.generation === generation ? keep(name, collection, page, generation) : makePackable(page);
   }
 
-  function startReading(name: string, question: PageQuestion, state: CollectionState, hasLeft: HasLeft): Reading {
+  function startReading(
+    name: string,
+    mark: number,
+    question: PageQuestion,
+    state: CollectionState,
+    hasLeft: HasLeft,
+  ): Reading {
     const waiting = [hasLeft];
     let reading: Reading | undefined;
+    let isOver = false;
     // Who comes when it was given up starts anew.
     const forget = (): void => {
-      if (reading !== undefined) underWay.remove(reading);
+      isOver = true;
+      if (reading !== undefined) underWay[mark % lists]?.remove(reading);
     };
-    const page = readPage(name, question, state, waiting, forget);
+    const page = readPage(name, mark, question, state, waiting, forget);
     reading = { name, generation: state.generation, page, waiting };
-    underWay.add(reading);
+    if (!isOver) underWay[mark % lists]?.add(reading);
     // Each who waits hears of a failure, too.
     page.then(forget, forget);
     return reading;
@@ -210,12 +245,15 @@ export function createPageCache(store: Pick<Store, 'getCollectionState'>, maxByt
       const { collection, key, emptyAfter } = question;
       const state = await store.getCollectionState(collection);
       if (emptyAfter !== undefined && emptyAfter.addedAfter >= state.highWater) return makePackable(emptyAfter.page);
-      const name = `${collection} ${key}`;
+      const name = nameOf(collection, key);
       dropOutdated(collection, state.generation);
       const present = kept.find(name);
       if (present !== undefined) return present.page;
-      const reading = underWay.items.find((one) => one.name === name && one.generation === state.generation);
-      if (reading === undefined) return startReading(name, question, state, hasLeft).page;
+      const mark = markOf(name);
+      const { generation } = state;
+      const readings = underWay[mark % lists]?.items;
+      const reading = readings?.find((one) => one.name === name && one.generation === generation);
+      if (reading === undefined) return startReading(name, mark, question, state, hasLeft).page;
       reading.waiting.push(hasLeft);
       return reading.page;
     },

@@ -2,15 +2,15 @@ import { expect, test } from '@jest/globals';
 import { createTracker, createUnderWay } from '../../src/under-way.ts';
 
 test('what is under way is there until it is removed, once for each time it was added', () => {
-  const underWay = createUnderWay<string>();
-  for (const item of ['a', 'b', 'c', 'b']) underWay.add(item);
-  underWay.remove('a');
-  underWay.remove('b');
-  underWay.remove('unknown');
-  expect([...underWay.items].sort()).toEqual(['b', 'c']);
-  underWay.remove('c');
-  underWay.remove('b');
-  underWay.remove('b');
+  const [a, b, c] = [{ name: 'a' }, { name: 'b' }, { name: 'c' }];
+  const underWay = createUnderWay<object>();
+  for (const item of [a, b, c, b]) underWay.add(item);
+  underWay.remove(a);
+  underWay.remove(b);
+  underWay.remove({ name: 'c' });
+  expect(new Set(underWay.items)).toEqual(new Set([b, c]));
+  expect(underWay.items).toHaveLength(2);
+  for (const item of [c, b, b]) underWay.remove(item);
   expect(underWay.items).toEqual([]);
 });
 

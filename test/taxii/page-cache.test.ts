@@ -256,14 +256,32 @@ describe('the cache', () => {
     expect(await isKept('wanted')).toBe(true);
   });
 
-  test('remembers the last ten thousand questions, not more', async () => {
+  test('remembers the last questions, and not those of long ago', async () => {
     const { find, isKept } = makeCache(mebibyte);
     await find('early');
+    for (let n = 0; n < 100_000; n += 1) await find(`other ${n}`);
     await find('late');
-    for (let n = 0; n < 9_999; n += 1) await find(`other ${n}`);
+    for (let n = 0; n < 200; n += 1) await find(`another ${n}`);
     await find('late');
     await find('early');
     expect([await isKept('late'), await isKept('early')]).toEqual([true, false]);
+  });
+
+  test('keeps pages that are asked for in turn, as many as there is room for', async () => {
+    const { find, isKept } = makeCache(mebibyte);
+    const names = Array.from({ length: 16 }, (_, n) => `page ${n}`);
+    for (let round = 0; round < 2; round += 1) for (const name of names) await find(name, 50_000);
+    const kept: boolean[] = [];
+    for (const name of names) kept.push(await isKept(name));
+    expect(kept).toEqual(names.map(() => true));
+  });
+
+  test('keeps a new page when all others were asked for since they came', async () => {
+    const { find, isKept } = makeCache(mebibyte);
+    const names = Array.from({ length: 17 }, (_, n) => `page ${n}`);
+    for (let round = 0; round < 3; round += 1) for (const name of names) await find(name, 50_000);
+    for (let round = 0; round < 2; round += 1) await find('new', 50_000);
+    expect(await isKept('new')).toBe(true);
   });
 
   test('keeps no page during whose reading something changed', async () => {
@@ -308,14 +326,15 @@ describe('the cache', () => {
     expect(await isKept('steady 0', 'd')).toBe(true);
   });
 
-  test('counts short pages and long questions for what they take', async () => {
+  test('counts short pages for what they take, and of long questions keeps no more than tells them apart', async () => {
     const { find, isKept } = makeCache(mebibyte);
-    const keys = Array.from({ length: 300 }, (_, n) => `${n} ${'x'.repeat(20_000)}`);
+    const keys = Array.from({ length: 300 }, (_, n) => `${'x'.repeat(20_000)} ${n}`);
     for (const key of keys) for (let round = 0; round < 2; round += 1) await find(key);
     let kept = 0;
-    for (const key of keys.reverse()) if (await isKept(key)) kept += 1;
-    expect(kept * 40_000).toBeLessThan(mebibyte);
-    expect(kept).toBeGreaterThan(10);
+    for (const key of keys.toReversed()) if (await isKept(key)) kept += 1;
+    expect(kept * 9 * 1024).toBeLessThan(mebibyte);
+    expect(kept).toBeGreaterThan(50);
+    expect(await isKept(`${'x'.repeat(20_000)} none`)).toBe(false);
   });
 
   test('keeps no page that takes more than its share', async () => {
@@ -376,6 +395,18 @@ describe('those who leave', () => {
     expect(asserts[0]).not.toThrow();
     gate.resolve(page);
     expect(textOf((await asked[1]) as Page)).toBe('a page');
+  });
+
+  test('take nobody with them who comes while the reading is given up at its start', async () => {
+    const { pages } = makeCache(mebibyte);
+    const read = async (assertWanted: () => void): Promise<Page> => {
+      assertWanted();
+      return page;
+    };
+    const question = { collection: 'c', key: 'page', read };
+    const [gone, present] = await Promise.allSettled([pages.find(question, () => true), pages.find(question)]);
+    expect(gone).toMatchObject({ status: 'rejected', reason: { code: 'request-timeout' } });
+    expect(present).toMatchObject({ status: 'fulfilled', value: { tag: 'a' } });
   });
 
   test('end the reading when nobody is left, and the next one begins anew', async () => {
