@@ -35,7 +35,7 @@ export interface AppDeps {
 
 /**
  * Handlers as one, each called by the `next` of the one before. What Express does for a layer of its router, on every request,
- * costs more than most of them. They throw, and do not reject.
+ * costs more than most of them.
  */
 function inTurn(...handlers: readonly RequestHandler[]): RequestHandler {
   return (request, response, next) => {
@@ -48,7 +48,8 @@ function inTurn(...handlers: readonly RequestHandler[]): RequestHandler {
         return;
       }
       try {
-        handler(request, response, step);
+        const handling: unknown = handler(request, response, step);
+        if (handling instanceof Promise) handling.catch(next);
       } catch (thrown) {
         next(thrown);
       }
@@ -179,11 +180,9 @@ export function createApp({
       logRequests(log, accessLog, trustedProxy.length > 0),
       ...[prepare(corsOrigins, isHttps), answerPreflights],
       onlyAt(['/'], createLanding(taxii)),
+      ...[identify(authenticator), createTaxiiRouter(taxii), refuseUnknownPath as RequestHandler],
     ),
   );
-  app.use(identify(authenticator));
-  app.use(createTaxiiRouter(taxii));
-  app.use(refuseUnknownPath as RequestHandler);
   app.use(createErrorHandler(log));
   return app;
 }

@@ -181,7 +181,7 @@ export function createOutbox({ pace, unreadBytes }: Pick<HttpLimits, 'pace' | 'u
       return;
     }
     const length = lengthOf(body);
-    response.writeHead(status, [...fields, 'Content-Length', String(length)]);
+    response.writeHead(status, fields.concat('Content-Length', String(length)));
     // The body of an answer to HEAD is never sent.
     if (response.req.method === 'HEAD') response.end();
     else if (length < joinedBelow) response.end(textOf(body), 'latin1');

@@ -36,6 +36,7 @@ const packedFrom = 1024;
 
 // Answers depend on who asks and change with every publication.
 const uncacheable: readonly string[] = ['Cache-Control', 'no-store'];
+const typeFields: readonly string[] = ['Content-Type', taxiiMediaType];
 /** Pages are asked for again and again, often for nothing new. They may be kept by who asked, and are asked for each time. */
 const revalidated: readonly string[] = ['Cache-Control', 'private, no-cache'];
 
@@ -70,14 +71,14 @@ function tagFields(tag: string | undefined, coding: Coding): readonly string[] {
 /** Sends an answer in the coding that the client likes best. */
 function sendCoded(response: TaxiiResponse, codings: readonly Coding[], answer: Answer, outbox: Outbox): void {
   const { status, body, tag } = answer;
-  const fields = [...takeFields(response), ...answer.fields, 'Content-Type', taxiiMediaType];
+  const fields = takeFields(response).concat(answer.fields, typeFields);
   const [coding = 'identity'] = codings;
   const must = !codings.includes('identity');
   const isWorth = coding !== 'identity' && (must || lengthOf(body) >= packedFrom);
   const packing = isWorth ? answer.packed(coding, (parts) => outbox.pack(parts, coding, must)) : undefined;
   const deliver = (specific: readonly string[], sent: readonly Buffer[]): void => {
     response.locals.bytes = lengthOf(sent);
-    outbox.deliver(response, status, [...fields, ...specific], sent);
+    outbox.deliver(response, status, fields.concat(specific), sent);
   };
   if (packing === undefined) deliver(tagFields(tag, 'identity'), body);
   else {

@@ -5,7 +5,14 @@ import { TaxiiError } from '../errors.ts';
 import { formatMicros } from '../stix/timestamp.ts';
 import type { Micros, ObjectPage, PageInfo, RecordPage, Store } from '../store/store.ts';
 import { everyVersion, type PageLimits, type PageRequest, planPage } from './page.ts';
-import type { HasLeft, PackablePage, Page, PageCache } from './page-cache.ts';
+import {
+  type HasLeft,
+  makePackable,
+  type PackablePage,
+  type Page,
+  type PageCache,
+  type PageQuestion,
+} from './page-cache.ts';
 import type { Filters } from './query.ts';
 import type { ManifestRecord } from './resources.ts';
 
@@ -41,10 +48,10 @@ function emptyPage(text: string): Page {
   return { body: [Buffer.from(text)], tag: tagOf('', text, text.length, []), count: 0 };
 }
 
-const plainEmpty = emptyPage('{"more":false}');
-const emptyWithObjects = emptyPage('{"more":false,"objects":[]}');
+const plainEmpty = makePackable(emptyPage('{"more":false}'));
+const emptyWithObjects = makePackable(emptyPage('{"more":false,"objects":[]}'));
 
-function emptyOf({ emptyObjects }: Source): Page {
+function emptyOf({ emptyObjects }: Source): PackablePage {
   return emptyObjects ? emptyWithObjects : plainEmpty;
 }
 
@@ -93,10 +100,10 @@ async function findRecords(
 }
 
 /** Nothing is newer than what a collection's state says is newest, and a collection is never unknown, as objects are. */
-function findEmptyAfter(kind: Kind, source: Source, { query }: PageRequest) {
+function findEmptyAfter(kind: Kind, source: Source, { query }: PageRequest): PageQuestion['emptyAfter'] {
   const addedAfter = query === undefined ? Number.POSITIVE_INFINITY : query.addedAfter;
-  if (addedAfter === undefined || kind === 'object' || kind === 'versions') return {};
-  return { emptyAfter: { addedAfter, page: emptyOf(source) } };
+  if (addedAfter === undefined || kind === 'object' || kind === 'versions') return undefined;
+  return { addedAfter, page: emptyOf(source) };
 }
 
 type Kind = 'objects' | 'manifest' | 'object' | 'versions';
@@ -109,9 +116,13 @@ function findPage(
   request: PageRequest,
   read: (assertWanted: () => void) => Promise<Page>,
 ): Promise<PackablePage> {
-  const key = `${kind} ${source.emptyObjects} ${request.key}`;
-  const emptyAfter = findEmptyAfter(kind, source, request);
-  return pages.find({ collection: source.collection, key, read, ...emptyAfter }, hasLeft);
+  const question: PageQuestion = {
+    collection: source.collection,
+    key: () => `${kind} ${source.emptyObjects} ${request.key()}`,
+    emptyAfter: findEmptyAfter(kind, source, request),
+    read,
+  };
+  return pages.find(question, hasLeft);
 }
 
 function unknownObject(id: string): TaxiiError {

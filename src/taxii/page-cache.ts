@@ -38,9 +38,9 @@ export interface PackablePage extends Page {
 export interface PageQuestion {
   readonly collection: string;
   /** All that decides what the page is, but for its collection and what is in there. */
-  readonly key: string;
+  readonly key: () => string;
   /** The page where nothing was added later than this. It needs no search when that is known to be so. */
-  readonly emptyAfter?: { readonly addedAfter: Micros; readonly page: Page };
+  readonly emptyAfter?: { readonly addedAfter: Micros; readonly page: PackablePage } | undefined;
   /** Reads the page. Calls `assertWanted` now and then, which throws when everybody who waits for it has left. */
   read(assertWanted: () => void): Promise<Page>;
 }
@@ -94,7 +94,7 @@ function nameOf(collection: string, key: string): string {
 }
 
 /** `onPacked` hears how many bytes more are held. */
-function makePackable(page: Page, onPacked: (bytes: number) => void = () => undefined): PackablePage {
+export function makePackable(page: Page, onPacked: (bytes: number) => void = () => undefined): PackablePage {
   const made = new Map<string, Promise<Buffer>>();
   return {
     ...page,
@@ -242,10 +242,10 @@ export function createPageCache(store: Pick<Store, 'getCollectionState'>, maxByt
 
   return {
     async find(question, hasLeft = () => false) {
-      const { collection, key, emptyAfter } = question;
+      const { collection, emptyAfter } = question;
       const state = await store.getCollectionState(collection);
-      if (emptyAfter !== undefined && emptyAfter.addedAfter >= state.highWater) return makePackable(emptyAfter.page);
-      const name = nameOf(collection, key);
+      if (emptyAfter !== undefined && emptyAfter.addedAfter >= state.highWater) return emptyAfter.page;
+      const name = nameOf(collection, question.key());
       dropOutdated(collection, state.generation);
       const present = kept.find(name);
       if (present !== undefined) return present.page;

@@ -17,7 +17,7 @@ export interface PageRequest {
   readonly query: ObjectQuery | undefined;
   readonly limit: number;
   /** Requests of one key, to one collection, are answered with the same page. */
-  readonly key: string;
+  readonly key: () => string;
   /** The cursor to the page after this one; undefined when nothing follows. */
   nextAfter(page: PageInfo): string | undefined;
 }
@@ -78,11 +78,13 @@ export function planPage(
   const excluded = filters.specVersions !== undefined && !filters.specVersions.includes('2.1');
   const isEmpty = excluded || ids?.length === 0 || types?.length === 0;
   const limit = Math.min(requested ?? limits.size, limits.max);
+  // The cursor to the next page is part of the page: so is all that it carries.
+  const parts = [isEmpty, scope, start, limit, requested, addedAfter, ids, types, versions];
   return {
     query: isEmpty ? undefined : { ...question, ...(start !== undefined && { addedAfter: start }) },
     limit,
-    // The cursor to the next page is part of the page: so is all that it carries.
-    key: JSON.stringify([isEmpty, scope, start, limit, requested, addedAfter, ids, types, versions]),
+    // A poll for which nothing is new needs none.
+    key: () => JSON.stringify(parts),
     nextAfter: ({ more, last }) =>
       more && last !== undefined
         ? formatCursor({

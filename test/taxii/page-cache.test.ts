@@ -233,7 +233,7 @@ function makeCache(maxBytes: number) {
   const find = (key: string, length = 10, during: () => unknown = () => undefined, collection = 'c') =>
     pages.find({
       collection,
-      key,
+      key: () => key,
       read: async () => {
         state.reads.push(key);
         await during();
@@ -380,7 +380,7 @@ describe('those who leave', () => {
       asserts.push(assertWanted);
       return gate.promise;
     };
-    const question = { collection: 'c', key: 'page', read };
+    const question = { collection: 'c', key: () => 'page', read };
     const asked = left.map((_, place) => pages.find(question, () => left[place] === true));
     for (const one of asked) one.catch(() => undefined);
     await nextTurn();
@@ -403,7 +403,7 @@ describe('those who leave', () => {
       assertWanted();
       return page;
     };
-    const question = { collection: 'c', key: 'page', read };
+    const question = { collection: 'c', key: () => 'page', read };
     const [gone, present] = await Promise.allSettled([pages.find(question, () => true), pages.find(question)]);
     expect(gone).toMatchObject({ status: 'rejected', reason: { code: 'request-timeout' } });
     expect(present).toMatchObject({ status: 'fulfilled', value: { tag: 'a' } });
