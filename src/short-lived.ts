@@ -1,11 +1,11 @@
 /**
  * Lets V8 free short-lived buffers while that is cheap. Their bytes lie outside of its heap, so that many of them fill its
  * young part but slowly; when some tens of megabytes have gathered V8 marks the whole heap to find those that are of no use any
- * more, which takes some thirty times as long as to go through the young part, where all of them are. At pages of a megabyte
- * that was a third of the processor time.
+ * more: tens of milliseconds, where to go through the young part, where all of them are, takes less than one. At pages of a
+ * megabyte that was a third of the processor time.
  *
  * Node has to be started with `--expose-gc`, as `npm start` does; else nothing happens here. (What a program can do
- * instead, to set the option and take `gc` from a new context, makes V8 mark the heap all the time.)
+ * instead, to set the option and take `gc` from a new context, made V8 mark the heap all the time in every other process.)
  */
 
 import { constants, type NodeGCPerformanceDetail, type PerformanceEntry, PerformanceObserver } from 'node:perf_hooks';

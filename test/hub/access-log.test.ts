@@ -62,6 +62,25 @@ describe('what a path asks for', () => {
   });
 });
 
+/** A log into a store that ends the writing of a batch when it is told to. */
+function startSlowly(pause: number) {
+  /** Of the batches. */
+  const lengths: number[] = [];
+  let end = () => {};
+  const recordAccess: Store['recordAccess'] = (entries) => {
+    lengths.push(entries.length);
+    return new Promise((resolve) => {
+      end = resolve;
+    });
+  };
+  const roots = [declare({ alias: 'c' })];
+  const log = startAccessLog({ store: { recordAccess }, roots, now: () => 0, ...silent, pause });
+  const record = (count: number): void => {
+    for (let n = 0; n < count; n += 1) log.record(request('/hub/collections/c/'));
+  };
+  return { log, lengths, record, finish: () => end() };
+}
+
 describe('the access log', () => {
   const { store } = useStore();
 
@@ -98,19 +117,7 @@ describe('the access log', () => {
   });
 
   test('writes no batch of what comes while another is written: it waits for others again', async () => {
-    const lengths: number[] = [];
-    let finish = () => {};
-    const recordAccess: Store['recordAccess'] = (entries) => {
-      lengths.push(entries.length);
-      return new Promise((resolve) => {
-        finish = resolve;
-      });
-    };
-    const roots = [declare({ alias: 'c' })];
-    const log = startAccessLog({ store: { recordAccess }, roots, now: () => 0, ...silent, pause: 500 });
-    const record = (count: number) => {
-      for (let n = 0; n < count; n += 1) log.record(request('/hub/collections/c/'));
-    };
+    const { log, lengths, record, finish } = startSlowly(500);
     record(500);
     record(499);
     finish();
@@ -129,17 +136,8 @@ describe('the access log', () => {
   });
 
   test('writes what has waited for its pause as soon as the batch before it is written', async () => {
-    const lengths: number[] = [];
-    let finish = () => {};
-    const recordAccess: Store['recordAccess'] = (entries) => {
-      lengths.push(entries.length);
-      return new Promise((resolve) => {
-        finish = resolve;
-      });
-    };
-    const roots = [declare({ alias: 'c' })];
-    const log = startAccessLog({ store: { recordAccess }, roots, now: () => 0, ...silent, pause: 300 });
-    for (let n = 0; n < 503; n += 1) log.record(request('/hub/collections/c/'));
+    const { log, lengths, record, finish } = startSlowly(300);
+    record(503);
     await new Promise((resolve) => setTimeout(resolve, 400));
     expect(lengths).toEqual([500]);
     finish();
